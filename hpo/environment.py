@@ -1,0 +1,34 @@
+"""What a study ran on: enough to tell why the same file gave another result elsewhere."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+
+PACKAGES = ("hpo", "torch", "transformers", "tokenizers", "ray", "optuna", "mlflow", "scikit-learn", "numpy", "pandas")
+
+
+def describe() -> dict[str, str]:
+    """Versions, processor count and the git commit of the working directory; never a variable of the environment."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": str(os.cpu_count()),
+        "git_commit": _git_commit(),
+        **{package: _version(package) for package in PACKAGES},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _git_commit() -> str:
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,39 @@
+"""The words that driver and worker exchange: a stretch of one trial's training, and what is said while it runs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A first start, a retry after a lost worker and a resume after a lost driver are all this."""
+
+    trial: int
+    attempt: int  # fencing token: what comes in from an older attempt is refused
+    trainable: str
+    config: dict[str, Any]  # resolved: the study's fixed settings with the trial's parameters laid over
+    checkpoint: str | None  # verified folder to go on from
+    from_step: int  # reports that are in the ledger up to that checkpoint
+    folder: str  # where the trial's checkpoints go
+    threads: int  # CPU threads to train with
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reported:
+    step: int
+    epoch: float
+    metrics: dict[str, float]
+    seconds: float
+    checkpoint: str | None  # name of the committed folder inside the trial's
+    diverged: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """The trainable raised: the user's code or data is at fault, not the machine."""
+
+    error: str  # one line
+    details: str  # the traceback, for the study's log
+
+
+Said = Reported | Failed

@@ -1,0 +1,1 @@
+"""Projections of the ledger: each reads events in order and shows them somewhere; none is ever read back."""

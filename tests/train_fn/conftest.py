@@ -1,0 +1,64 @@
+"""A small labelled file, and configs that train a tiny model on it."""
+
+import csv
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from train_fn.config import TextConfig
+from train_fn.data import DataConfig
+
+WORDS = {
+    "fruit": ["apple", "pear", "plum", "fig", "cherry"],
+    "traffic": ["car", "bus", "train", "tram", "bicycle"],
+    "colour": ["red", "blue", "green", "pink", "grey"],
+}
+ANY_WORD = [word for words in WORDS.values() for word in words]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)  # small matrices are slower on two, and sums come in another order
+
+
+@pytest.fixture(scope="session")
+def toy_data(tmp_path_factory: pytest.TempPathFactory) -> DataConfig:
+    """140 rows of 3 to 20 words, each the label's with probability 0.7: 98 to train on, which no batch size divides."""
+    folder, chance = tmp_path_factory.mktemp("toy"), random.Random(0)
+    with (folder / "toy.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["text", "label"])
+        for index in range(140):
+            label = list(WORDS)[index % 3]
+            words = [
+                chance.choice(WORDS[label] if chance.random() < 0.7 else ANY_WORD) for _ in range(3 + 17 * index // 140)
+            ]
+            rows.writerow([" ".join(words), label])
+    return DataConfig(file=str(folder / "toy.csv"), cache=str(folder / "cache"))
+
+
+@pytest.fixture
+def toy(toy_data: DataConfig) -> Callable[..., TextConfig]:
+    def config(**settings: Any) -> TextConfig:
+        defaults = {"model": "tiny", "max_epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "precision": "fp32"}
+        return TextConfig(data=toy_data, **(defaults | settings))
+
+    return config
+
+
+@pytest.fixture
+def no_dropout() -> dict[str, float]:
+    return {"hidden_dropout": 0.0, "attention_dropout": 0.0, "classifier_dropout": 0.0}
+
+
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory of a run that is to leave nothing there."""
+    folder = tmp_path / "working directory"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder

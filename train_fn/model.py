@@ -1,0 +1,63 @@
+"""How a pretrained model becomes a classifier of our labels."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from train_fn.config import TextConfig
+from train_fn.data import DataConfig
+from train_fn.dropout import set_dropouts
+from train_fn.pretrained import locate
+from train_fn.quiet import quiet
+from train_fn.seeding import torch_stream
+from train_fn.tiny import tiny_folder
+
+
+def build_classifier(config: TextConfig, labels: Sequence[str], checkpoint: Path | None = None) -> PreTrainedModel:
+    """The pretrained body with a head of new weights; or all of it from the `model` folder of a checkpoint."""
+    folder = checkpoint or model_folder(config.model, config.data)
+    architecture = AutoConfig.from_pretrained(folder)
+    architecture.num_labels = len(labels)
+    architecture.id2label = dict(enumerate(labels))
+    architecture.label2id = {label: index for index, label in enumerate(labels)}
+    set_dropouts(architecture, config)
+    with torch_stream(config.seed, "weights"), quiet():
+        if config.model == "tiny" and checkpoint is None:
+            return AutoModelForSequenceClassification.from_config(architecture, dtype=torch.float32)
+        return load_weights(folder, architecture, new_head_allowed=checkpoint is None)
+
+
+def load_tokenizer(model: str, data: DataConfig) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(model_folder(model, data))
+
+
+def model_folder(model: str, data: DataConfig) -> Path:
+    return tiny_folder(data) if model == "tiny" else locate(model)
+
+
+def load_weights(folder: Path, architecture: PretrainedConfig, *, new_head_allowed: bool) -> PreTrainedModel:
+    model, found = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        config=architecture,
+        dtype=torch.float32,  # the default is the file's own type: AdamW's steps get lost in bf16 weights
+        use_safetensors=True,  # a pickle could run code
+        ignore_mismatched_sizes=new_head_allowed,  # such as the head of another task
+        output_loading_info=True,
+    )
+    body = f"{model.base_model_prefix}."
+    new = [name for name in found["missing_keys"] if name.startswith(body) and "pooler" not in name]
+    if new:
+        raise ValueError(
+            f"`model` must hold the weights of its body, got {folder} without {new[0]} and {len(new) - 1} others; "
+            "check that its config.json is of the same model"
+        )
+    return model

@@ -1,0 +1,57 @@
+"""Fine-tuning a pretrained model to classify text; `train_fn.text:epochs` is what a study file names.
+
+torch and transformers take seconds to import, so the functions import what they need when they are called.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from train_fn import data
+from train_fn.config import TextConfig
+from train_fn.report import Report
+
+
+def train(config: TextConfig) -> list[Report]:
+    """Run all epochs."""
+    return list(epochs(config))
+
+
+def epochs(config: TextConfig, resume_from: Path | None = None) -> Iterator[Report]:
+    """Report after each epoch, from the first or from the one after a checkpoint; close the generator to stop the run.
+
+    The same config, data, machine, threads and versions give the same reports bit for bit, but for the names that
+    start with `time/` or `speed/`.
+    """
+    from train_fn.loop import fine_tune
+
+    yield from fine_tune(config, resume_from)
+
+
+def prepare(config: TextConfig) -> data.Prepared:
+    """Find every fault of data and model that can be found before training."""
+    from train_fn.pretrained import locate
+
+    if config.model != "tiny":  # which is made from the data
+        locate(config.model)
+    return data.prepare(config.data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestResult:
+    """How a checkpoint does on rows that no decision of the study has seen."""
+
+    metrics: Mapping[str, float]
+    baseline: Mapping[str, float]  # accuracy and F1, on the same rows, of a tuned TF-IDF + linear model
+    baseline_setting: Mapping[str, Any]  # what its tuning chose
+    labels: tuple[str, ...]  # index = class id
+    targets: list[int]
+    predictions: list[int]
+
+
+def test(config: TextConfig, checkpoint: Path) -> TestResult:
+    """Open the sealed test split and score a checkpoint, beside the linear model that it has to beat."""
+    from train_fn.sealed_test import score
+
+    return score(config, checkpoint)
