@@ -99,9 +99,8 @@ def prepare(study: Study) -> dict[str, Any]:
     look = getattr(module_of(trainable), "prepare", None)
     if look is None:
         return {}
-    first = {name: parameter.domain.ends()[0] for name, parameter in study.space.items()}
     try:
-        found = look(study.trial_config(first))
+        found = look(study.first_config())
     except ValueError as error:
         raise UsageError(f"{study.study}: {error}") from None
     return {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(found).items()}

@@ -37,7 +37,7 @@ class Engine:
         self.searcher = build_searcher(
             study.search.searcher, space=study.space, objective=study.objective, seed=study.search.seed
         )
-        self.scheduler = study.search.build_scheduler(study.objective)
+        self.scheduler = study.build_scheduler()
         for trial in self.history.trials:
             if trial.state is State.RUNNING:  # its driver is gone, and its worker with it
                 self._append("lost", trial, reason="the driver ended", counts=0)

@@ -1,5 +1,6 @@
 """From a finished study to a registered model: promotion on the sealed test split, and asking the champion."""
 
+import csv
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -11,6 +12,7 @@ from hpo.history import Trial
 from hpo.ledger import Ledger, study_lock
 from hpo.paths import StudyPaths
 from hpo.results import Results, read
+from hpo.spelling import did_you_mean
 from hpo.tracking.log_file import chatter_to
 from hpo.tracking.mlflow import MODEL_URI, STUDY_ID, TRIAL, quiet, tracking_uri
 from hpo.trainable import module_of
@@ -63,10 +65,9 @@ def promote(name: str) -> Promotion:
 
 def predict(model: str, file: Path, out: Path, text: str | None, advance: Callable[[int], None]) -> int:
     """Write text, label and score for each row of a file; how many rows there were."""
-    import csv
-
+    table = _table(file)  # before the model, which takes seconds to load
     loaded, text_column = _champion(model)
-    texts = _texts(file, text or text_column)
+    texts = _texts(file, table, text or text_column)
     temporary = out.with_name(out.name + ".tmp")
     with temporary.open("w", encoding="utf-8", newline="") as target:
         writer = csv.writer(target)
@@ -159,15 +160,14 @@ def _champion(model: str) -> tuple[Any, str]:
     """The loaded champion and the name of the column it was trained on."""
     quiet()
     import mlflow
-    import transformers
     from mlflow.exceptions import MlflowException
 
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
+    from train_fn import quiet as transformers_quiet
 
     mlflow.set_tracking_uri(tracking_uri())
     try:
-        loaded = mlflow.pyfunc.load_model(f"models:/{model}@{CHAMPION}")
+        with transformers_quiet.quiet():
+            loaded = mlflow.pyfunc.load_model(f"models:/{model}@{CHAMPION}")
     except MlflowException as error:
         raise UsageError(
             f"{model!r} has no champion in {tracking_uri()}: {' '.join(str(error).split())[:120]}; "
@@ -176,15 +176,17 @@ def _champion(model: str) -> tuple[Any, str]:
     return loaded, (loaded.metadata.metadata or {}).get("text_column", "text")
 
 
-def _texts(file: Path, column: str) -> list[str]:
-    from hpo.spelling import did_you_mean
+def _table(file: Path) -> Any:
     from train_fn.data.files import read_file
     from train_fn.errors import DataError
 
     try:
-        table = read_file("FILE", str(file))
+        return read_file("FILE", str(file))
     except DataError as error:
         raise UsageError(str(error)) from None
+
+
+def _texts(file: Path, table: Any, column: str) -> list[str]:
     if column not in table.columns:
         raise UsageError(
             f"{file} has no column {column!r}{did_you_mean(column, map(str, table.columns))}; name it with --text"

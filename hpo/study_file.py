@@ -84,17 +84,12 @@ class Search(Strict):
         [(name, settings)] = named.items()
         if name not in SCHEDULERS:
             raise ValueError(f"{name!r} is no scheduler{did_you_mean(name, SCHEDULERS)}")
-        known = {field.name for field in fields(SCHEDULERS[name])} - {"objective"}
+        known = {field.name for field in fields(SCHEDULERS[name])} - {"objective", "max_epochs"}
         for setting in settings:
             if setting not in known:
                 raise ValueError(f"{setting!r} is no setting of {name}{did_you_mean(setting, known)}")
         SCHEDULERS[name](objective=Objective(maximize="metric"), **settings)  # its own rules on the values
         return scheduler
-
-    def build_scheduler(self, objective: Objective) -> Scheduler:
-        named: dict[str, dict[str, int]] = {self.scheduler: {}} if isinstance(self.scheduler, str) else self.scheduler
-        [(name, settings)] = named.items()
-        return SCHEDULERS[name](objective=objective, **settings)
 
 
 class Resources(Strict):
@@ -145,6 +140,17 @@ class Study(Strict):
         trainable: Trainable = resolve(self.trainable)
         return trainable
 
+    def build_scheduler(self) -> Scheduler:
+        scheduler = self.search.scheduler
+        named: dict[str, dict[str, int]] = {scheduler: {}} if isinstance(scheduler, str) else scheduler
+        [(name, settings)] = named.items()
+        budget = None if "max_epochs" in self.search_space else getattr(self.first_config(), "max_epochs", None)
+        return SCHEDULERS[name](objective=self.objective, max_epochs=budget, **settings)
+
+    def first_config(self) -> Any:
+        """A config of this study: every parameter at the first end of its range."""
+        return self.trial_config({name: parameter.domain.ends()[0] for name, parameter in self.space.items()})
+
     def trial_config(self, params: dict[str, Value]) -> Any:
         """The frozen config object of one trial."""
         return build_config(config_class(self.load_trainable()), resolved(self.config, params))
@@ -187,7 +193,8 @@ def _override(source: Source, override: str) -> None:
 
 
 def _first_error(source: Source, error: ValidationError) -> UsageError:
-    first = error.errors()[0]
+    # a misspelt key is also a missing one: the first says more
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     key: Key = tuple(first["loc"])
     reason = str(first["msg"]).removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":

@@ -30,7 +30,7 @@ class Source:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.places: dict[Key, tuple[int, int]] = {}
-        self.data = self._build(_compose(path), (), depth=0)
+        self.data = self._build(_compose(path), ())
 
     def error(self, key: Key, reason: str) -> UsageError:
         """`file:line:column: field: reason`, at the nearest enclosing key that stands in the file."""
@@ -41,28 +41,27 @@ class Source:
         field = ".".join(str(part) for part in key)
         return UsageError(f"{self.path}:{line}:{column}: {field + ': ' if field else ''}{reason}")
 
-    def _build(self, node: yaml.Node | None, key: Key, depth: int) -> Any:
+    def _build(self, node: yaml.Node | None, key: Key) -> Any:
         if node is None:
             return None
         self.places.setdefault(key, (node.start_mark.line + 1, node.start_mark.column + 1))
-        if depth > MAX_DEPTH:
-            raise self.error(key[:3], f"is nested more than {MAX_DEPTH} deep; flatten it")
         if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, key, depth)
+            return self._mapping(node, key)
         if isinstance(node, yaml.SequenceNode):
-            return [self._build(item, (*key, index), depth + 1) for index, item in enumerate(node.value)]
+            return [self._build(item, (*key, index)) for index, item in enumerate(node.value)]
         assert isinstance(node, yaml.ScalarNode), node
         return self._scalar(node, key)
 
-    def _mapping(self, node: yaml.MappingNode, key: Key, depth: int) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
         for name_node, value_node in node.value:
             name = str(name_node.value)
             child = (*key, name)
-            if name in mapping:
-                raise self.error(child, f"stands twice, first in line {self.places[child][0]}; keep one")
+            first_line = self.places[child][0] if name in mapping else 0
             self.places[child] = (name_node.start_mark.line + 1, name_node.start_mark.column + 1)
-            mapping[name] = self._build(value_node, child, depth + 1)
+            if first_line:
+                raise self.error(child, f"stands twice, first in line {first_line}; keep one")
+            mapping[name] = self._build(value_node, child)
         return mapping
 
     def _scalar(self, node: yaml.ScalarNode, key: Key) -> Any:
@@ -90,7 +89,7 @@ def parse_scalar(text: str) -> Any:
         return text
     source = Source.__new__(Source)
     source.path, source.places = Path("--set"), {}
-    return source._build(node, (), depth=0)
+    return source._build(node, ())
 
 
 def _compose(path: Path) -> yaml.Node | None:
@@ -108,8 +107,7 @@ def _compose(path: Path) -> yaml.Node | None:
             if isinstance(token, (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken)):
                 place = f"{path}:{token.start_mark.line + 1}:{token.start_mark.column + 1}"
                 raise UsageError(f"{place}: anchors, aliases and tags are refused; write the value out")
-        if _deepest(text) > MAX_DEPTH:
-            raise UsageError(f"{path}: is nested more than {MAX_DEPTH} deep; flatten it")
+        _refuse_depth(path, text)
         return yaml.compose(text, Loader=yaml.CSafeLoader)
     except UnicodeDecodeError as error:
         raise UsageError(
@@ -123,10 +121,10 @@ def _compose(path: Path) -> yaml.Node | None:
         raise UsageError(f"{path}: is no valid YAML: {' '.join(str(error).split())}") from None
 
 
-def _deepest(text: str) -> int:
-    """Nesting depth by the parser's flat stream of events: composing 5,000 levels would exhaust the stack."""
-    depth = deepest = 0
+def _refuse_depth(path: Path, text: str) -> None:
+    """By the parser's flat stream of events: composing 5,000 levels would exhaust the stack."""
+    depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        deepest = max(deepest, depth)
-    return deepest
+        if depth > MAX_DEPTH:
+            raise UsageError(f"{path}: is nested more than {MAX_DEPTH} deep; flatten it")

@@ -1,6 +1,7 @@
 """Schedulers judge a report: `judge(history, trial) -> Decision`, pure in (settings, history).
 
-Each stands in a file of its own; a new one is one more line here.
+Each stands in a file of its own; a new one is one more line here. Every one takes `objective` and `max_epochs` (the
+full budget of a trial, or None); its other fields are its settings in the study file.
 """
 
 from typing import Protocol

@@ -1,7 +1,7 @@
 """Asynchronous successive halving in its stopping form (Li et al. 2020, MLSys, arXiv:1810.05934).
 
-Rungs lie at first_rung * reduction_factor ** k epochs. A trial that reaches a rung goes on if its best score so far is
-in the top 1 / reduction_factor of all scores recorded there until then; the first arrivals always go on.
+Rungs lie at first_rung * reduction_factor ** k epochs below the full budget. A trial that reaches one goes on
+if its best score so far is not below the top 1 / reduction_factor of those recorded there before it.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ class ASHA:
     objective: Objective
     first_rung: int = 1  # epochs that every trial gets
     reduction_factor: int = 3
+    max_epochs: int | None = None  # the full budget: a trial that has used it up is complete, not stopped
 
     def __post_init__(self) -> None:
         if self.first_rung < 1:
@@ -29,9 +30,10 @@ class ASHA:
         rung = self._rung_reached(trial)
         if rung is None:
             return GO_ON
-        scores = [score for other in history.trials if (score := self._score_at(other, rung)) is not None]
         score = self._score_at(trial, rung)
-        if score is None or len(scores) < self.reduction_factor:
+        before = [self._score_at(other, rung) for other in history.trials if other is not trial]
+        scores = [other for other in before if other is not None]
+        if score is None or not scores:
             return GO_ON
         # the quantile as in Ray Tune's ASHA, so that both decide alike
         cutoff = float(np.percentile(scores, 100 * (1 - 1 / self.reduction_factor)))
@@ -40,15 +42,17 @@ class ASHA:
         said = f"epoch {rung}: {metric} {sign * score:.4f}"
         if score < cutoff:
             relation = "below" if sign > 0 else "above"
-            reason = f"{said} {relation} the cutoff {sign * cutoff:.4f} of {len(scores)} trials"
+            reason = f"{said} {relation} the cutoff {sign * cutoff:.4f} of {len(scores)} trials before it"
             return Decision(stop=True, reason=reason, inputs=inputs)
-        return Decision(reason=f"{said} among the top of {len(scores)} trials", inputs=inputs)
+        return Decision(
+            reason=f"{said} not below the cutoff {sign * cutoff:.4f} of {len(scores)} trials before it", inputs=inputs
+        )
 
     def _rung_reached(self, trial: Trial) -> int | None:
         """The highest rung that the last report reached and the one before had not."""
         before = trial.evaluations[-2].epoch if len(trial.evaluations) > 1 else 0.0
         now, rung, reached = trial.evaluations[-1].epoch, self.first_rung, None
-        while rung <= now:
+        while rung <= now and (self.max_epochs is None or rung < self.max_epochs):
             if before < rung:
                 reached = rung
             rung *= self.reduction_factor

@@ -10,6 +10,7 @@ from hpo.schedulers.decision import GO_ON, Decision
 @dataclass(frozen=True, kw_only=True)
 class FIFO:
     objective: Objective
+    max_epochs: int | None = None
 
     def judge(self, history: History, trial: Trial) -> Decision:
         return GO_ON

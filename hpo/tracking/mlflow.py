@@ -254,8 +254,8 @@ class Writer:
         assert best is not None
         if best.checkpoint is None:
             return  # the trainable keeps none
-        uri = log_model(run_id, self.paths.trial(winner.number) / best.checkpoint, self.study, winner)
-        self.client.set_terminated(run_id, RUN_STATUS[winner.state], end_time=_milliseconds(winner.ended or best.time))
+        checkpoint = self.paths.trial(winner.number) / best.checkpoint
+        uri = log_model(self.client, run_id, checkpoint, self.study, winner)
         self.client.set_tag(run_id, MODEL_URI, uri)
         self.client.set_tag(self.parent, MODEL_URI, uri)
 

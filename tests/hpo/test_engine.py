@@ -1,0 +1,219 @@
+"""The study loop over a toy trainable, in this process: what it runs, records, stops, retries and resumes."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from hpo.engine import Engine
+from hpo.errors import Resumable, StudyFailed, UsageError
+from hpo.executors.in_process import execute
+from hpo.history import State, fold
+from hpo.ledger import Ledger
+from hpo.paths import StudyPaths
+from hpo.segment import Reported
+from hpo.study_file import Study
+from hpo.trainable import resolve
+from hpo.worker import run_segment
+
+assert resolve("tests.toy:epochs")
+
+
+def toy_study(**changes: object) -> Study:
+    spec: dict[str, object] = {
+        "study": "toy",
+        "trainable": "tests.toy:epochs",
+        "objective": {"maximize": "score"},
+        "config": {"max_epochs": 9},
+        "search_space": {"x": {"uniform": [-5.0, 5.0]}, "y": {"uniform": [-1.0, 1.0]}},
+        "search": {"searcher": "tpe", "scheduler": "asha", "trials": 12},
+    }
+    return Study.model_validate({**spec, **changes})
+
+
+def new_engine(folder: Path, study: Study) -> Engine:
+    paths = StudyPaths(folder / "studies" / study.study)
+    paths.root.mkdir(parents=True, exist_ok=True)
+    create = not paths.ledger.exists()
+    ledger = Ledger(paths.ledger, create=create)
+    if create:
+        ledger.append(
+            "study", study_id="0" * 32, spec=study.model_dump(exclude_unset=True), data={}, environment={}, text=""
+        )
+    return Engine(study, paths, ledger, tell=lambda event: None)
+
+
+def run(engine: Engine) -> Engine:
+    execute(engine)
+    engine.finish()
+    return engine
+
+
+def test_a_study_runs_to_its_end_and_finds_the_optimum(folder: Path) -> None:
+    engine = run(new_engine(folder, toy_study()))
+    states = Counter(trial.state for trial in engine.history.trials)
+    assert states[State.COMPLETE] + states[State.PRUNED] == 12 and states[State.PRUNED] > 0
+    assert engine.history.finished == "all 12 trials ended"
+    winner = engine.history.winner(engine.study.objective)
+    assert winner is not None and abs(float(winner.params["x"]) - 3) < 1.5  # type: ignore[arg-type]
+
+
+def test_the_history_is_the_fold_of_the_ledger(folder: Path) -> None:
+    engine = run(new_engine(folder, toy_study()))
+    assert fold(Ledger(engine.paths.ledger).events()) == engine.history
+
+
+def test_every_stop_stands_in_the_ledger_with_its_numbers(folder: Path) -> None:
+    engine = run(new_engine(folder, toy_study()))
+    stops = [event.payload for event in engine.ledger.events() if event.kind == "decided" and event.payload["stop"]]
+    assert len(stops) == sum(trial.state is State.PRUNED for trial in engine.history.trials)
+    for stop in stops:
+        assert stop["score"] < stop["cutoff"] and stop["rung"] in (1, 3)
+
+
+def test_only_the_winners_best_checkpoint_is_left(folder: Path) -> None:
+    engine = run(new_engine(folder, toy_study()))
+    winner = engine.history.winner(engine.study.objective)
+    assert winner is not None
+    best = winner.best(engine.study.objective)
+    assert best is not None and best.checkpoint is not None
+    left = [path.parent for path in (folder / "studies").rglob("manifest.json")]
+    assert left == [engine.paths.trial(winner.number) / best.checkpoint]
+
+
+@pytest.mark.parametrize("stop_after", range(1, 40, 3))
+def test_a_resumed_study_decides_as_the_uninterrupted_one(folder: Path, stop_after: int) -> None:
+    """The driver disappears after every third report; each rerun starts from the ledger alone."""
+    whole = run(new_engine(folder / "whole", toy_study()))
+    engine = new_engine(folder / "broken", toy_study())
+    reports = 0
+    while segment := engine.next_segment():
+        said = run_segment(segment)
+        for word in said:
+            assert isinstance(word, Reported)
+            goes_on = engine.reported(segment, word)
+            reports += 1
+            if reports == stop_after:  # as kill -9 would: nothing is closed, nothing is said
+                engine = new_engine(folder / "broken", toy_study())
+                break
+            if not goes_on:
+                said.close()
+        else:
+            engine.completed(segment)
+    engine.finish()
+    assert [trial.params for trial in engine.history.trials] == [trial.params for trial in whole.history.trials]
+    assert [trial.state for trial in engine.history.trials] == [trial.state for trial in whole.history.trials]
+    scores = [[e.metrics for e in trial.evaluations] for trial in engine.history.trials]
+    assert scores == [[e.metrics for e in trial.evaluations] for trial in whole.history.trials]
+
+
+def test_no_acknowledged_epoch_is_trained_again(folder: Path) -> None:
+    study = toy_study(
+        config={"max_epochs": 5, "witness": str(folder / "witness")}, search={"trials": 1, "scheduler": "fifo"}
+    )
+    engine = new_engine(folder, study)
+    segment = engine.next_segment()
+    assert segment is not None
+    said = run_segment(segment)
+    for _ in range(3):
+        word = next(said)
+        assert isinstance(word, Reported)
+        engine.reported(segment, word)
+    said.close()
+    run(new_engine(folder, study))
+    epochs = [json.loads(line)["epoch"] for line in (folder / "witness").read_text().splitlines()]
+    assert epochs == [1, 2, 3, 4, 5]
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(folder: Path) -> None:
+    study = toy_study(search={"trials": 1, "scheduler": "fifo"}, objective={"minimize": "score"})
+    engine = new_engine(folder, study)  # the score rises: the first checkpoint stays the best and is kept
+    segment = engine.next_segment()
+    assert segment is not None
+    said = run_segment(segment)
+    for _ in range(3):
+        word = next(said)
+        assert isinstance(word, Reported)
+        engine.reported(segment, word)
+    newest = engine.paths.trial(0) / "checkpoint-0003-1" / "state.json"
+    newest.write_text(newest.read_text() + " ")
+    again = new_engine(folder, study).next_segment()
+    assert again is not None
+    assert (again.from_step, again.attempt) == (1, 2)
+
+
+def test_a_late_report_of_an_older_attempt_is_refused(folder: Path) -> None:
+    engine = new_engine(folder, toy_study())
+    old = engine.next_segment()
+    assert old is not None
+    engine.lost(old, "the worker process died")
+    new = engine.next_segment()
+    assert new is not None and new.attempt == old.attempt + 1 and new.trial == old.trial
+    late = Reported(step=1, epoch=1.0, metrics={"score": 99.0}, seconds=1.0, checkpoint=None, diverged=None)
+    assert engine.reported(old, late) is False
+    assert engine.history.trials[0].evaluations == []
+    assert engine.reported(new, late) is True
+
+
+def test_a_worker_lost_four_times_fails_its_trial(folder: Path) -> None:
+    engine = new_engine(folder, toy_study(search={"trials": 1}))
+    for _ in range(4):
+        segment = engine.next_segment()
+        assert segment is not None
+        engine.lost(segment, "the worker process died")
+    assert engine.next_segment() is None
+    assert engine.history.trials[0].state is State.FAILED
+
+
+def test_nan_ends_the_trial_as_diverged_and_it_cannot_win(folder: Path) -> None:
+    engine = run(new_engine(folder, toy_study(config={"diverges_at": 2}, search={"trials": 3, "scheduler": "fifo"})))
+    assert {trial.state for trial in engine.history.trials} == {State.DIVERGED}
+    assert engine.history.trials[0].reason == "score is nan at epoch 2"
+    assert engine.history.winner(engine.study.objective) is None
+
+
+def test_a_missing_objective_fails_the_trial_with_the_key_named(folder: Path) -> None:
+    engine = run(new_engine(folder, toy_study(objective={"maximize": "f1"}, search={"trials": 2})))
+    assert engine.history.trials[0].reason == "reported no f1, the objective; its metrics are cost, score"
+
+
+def test_three_identical_failures_at_the_start_end_the_study(folder: Path) -> None:
+    engine = run(new_engine(folder, toy_study(config={"fails_at": 1})))
+    assert [trial.state for trial in engine.history.trials] == [State.FAILED] * 3
+    assert engine.history.finished.startswith(
+        "stopped: 3 trials in a row failed alike: RuntimeError: broken in epoch 1"
+    )
+
+
+def test_a_study_that_exists_is_refused_naming_both_ways_on(folder: Path) -> None:
+    from hpo.driver import start
+
+    start(toy_study(search={"trials": 2}), text="", in_process=True)
+    with pytest.raises(UsageError, match=r"`hpo resume toy`.*--name"):
+        start(toy_study(), text="", in_process=True)
+
+
+def test_too_many_failures_are_an_error_of_the_study(folder: Path) -> None:
+    from hpo.driver import start
+
+    with pytest.raises(StudyFailed, match="3 of 3 trials of toy failed, the first: RuntimeError: broken in epoch 1"):
+        start(toy_study(config={"fails_at": 1}), text="", in_process=True)
+
+
+def test_a_second_resume_changes_nothing(folder: Path) -> None:
+    from hpo.driver import resume, start
+
+    start(toy_study(search={"trials": 2}), text="", in_process=True)
+    before = StudyPaths.of("toy").ledger.read_bytes()
+    resume("toy", in_process=True)
+    assert StudyPaths.of("toy").ledger.read_bytes() == before
+
+
+def test_a_running_study_is_not_started_again(folder: Path) -> None:
+    from hpo.driver import resume, start
+    from hpo.ledger import study_lock
+
+    start(toy_study(search={"trials": 2}), text="", in_process=True)
+    with study_lock(StudyPaths.of("toy")), pytest.raises(Resumable, match="is being run by pid"):
+        resume("toy", in_process=True)
