@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+import transformers
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
-    AutoTokenizer,
     PretrainedConfig,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
 )
 
 from train_fn.config import TextConfig
@@ -25,7 +24,7 @@ from train_fn.tiny import tiny_folder
 def build_classifier(config: TextConfig, labels: Sequence[str], checkpoint: Path | None = None) -> PreTrainedModel:
     """The pretrained body with a head of new weights; or all of it from the `model` folder of a checkpoint."""
     folder = checkpoint or model_folder(config.model, config.data)
-    architecture = AutoConfig.from_pretrained(folder)
+    architecture = read_architecture(folder)
     architecture.num_labels = len(labels)
     architecture.id2label = dict(enumerate(labels))
     architecture.label2id = {label: index for index, label in enumerate(labels)}
@@ -36,12 +35,18 @@ def build_classifier(config: TextConfig, labels: Sequence[str], checkpoint: Path
         return load_weights(folder, architecture, new_head_allowed=checkpoint is None)
 
 
-def load_tokenizer(model: str, data: DataConfig) -> PreTrainedTokenizerBase:
-    return AutoTokenizer.from_pretrained(model_folder(model, data))
-
-
 def model_folder(model: str, data: DataConfig) -> Path:
     return tiny_folder(data) if model == "tiny" else locate(model)
+
+
+def read_architecture(folder: Path) -> PretrainedConfig:
+    try:
+        return AutoConfig.from_pretrained(folder)
+    except ValueError as error:
+        raise ValueError(
+            f"`model` must be of an architecture that transformers {transformers.__version__} knows, "
+            f"got another in {folder / 'config.json'}; upgrade transformers, or choose another model"
+        ) from error
 
 
 def load_weights(folder: Path, architecture: PretrainedConfig, *, new_head_allowed: bool) -> PreTrainedModel:

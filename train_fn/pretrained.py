@@ -34,11 +34,16 @@ def is_path(name: str) -> bool:
 
 
 def local_folder(folder: Path) -> Path:
-    if not (folder / "config.json").is_file():
+    if not (folder / "config.json").is_file() or not holds_weights(folder):
         raise ValueError(
-            f"`model` must name a folder that holds config.json, got {folder}; save one there with save_pretrained"
+            f"`model` must name a folder that holds config.json and *.safetensors, got {folder}; "
+            "save a model there with save_pretrained"
         )
     return folder
+
+
+def holds_weights(folder: Path) -> bool:
+    return any(folder.glob("*.safetensors"))
 
 
 def hub_snapshot(name: str) -> Path:
@@ -63,4 +68,4 @@ def cached_snapshot(name: str) -> Path | None:
         folder = Path(snapshot_download(name, local_files_only=True))
     except LocalEntryNotFoundError:
         return None
-    return folder if any(folder.glob("*.safetensors")) else None  # a download may have been cut off
+    return folder if holds_weights(folder) else None  # a download may have been cut off

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy
 import torch
+from transformers import AutoTokenizer
 
 from train_fn import data
 from train_fn.config import TextConfig
 from train_fn.linear_baseline import tuned_linear_baseline
 from train_fn.metrics import evaluate, scores
-from train_fn.model import build_classifier, load_tokenizer
+from train_fn.model import build_classifier
 from train_fn.precision import resolve
 from train_fn.state import MODEL
 from train_fn.text import TestResult
@@ -22,7 +23,8 @@ def score(config: TextConfig, checkpoint: Path) -> TestResult:
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build_classifier(config, labels, checkpoint / MODEL).to(device)
-    tokens = tokenize(examples, load_tokenizer(config.model, config.data), config.max_length).to(device)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint / MODEL)
+    tokens = tokenize(examples, tokenizer, config.max_length).to(device)
     metrics, predictions = evaluate(model, tokens, resolve(config.precision, device))
 
     baseline = tuned_linear_baseline(config.data)

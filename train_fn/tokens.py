@@ -7,11 +7,11 @@ from itertools import chain
 
 import numpy
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from train_fn import data
 from train_fn.data import DataConfig, Examples
-from train_fn.model import load_tokenizer
+from train_fn.model import model_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class TokenSplits:
 @lru_cache(maxsize=4)  # a warm worker tokenizes once, however many trials it runs
 def tokenized_splits(config: DataConfig, model: str, max_length: int) -> TokenSplits:
     splits = data.load(config)
-    tokenizer = load_tokenizer(model, config)
+    tokenizer = AutoTokenizer.from_pretrained(model_folder(model, config))
     return TokenSplits(
         train=tokenize(splits.train, tokenizer, max_length),
         valid=tokenize(splits.valid, tokenizer, max_length),

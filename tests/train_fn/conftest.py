@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
 
 from train_fn.config import TextConfig
 from train_fn.data import DataConfig
+from train_fn.report import Report
 
 WORDS = {
     "fruit": ["apple", "pear", "plum", "fig", "cherry"],
@@ -62,3 +64,49 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def steady() -> Callable[[Report], dict[str, float]]:
+    """A report's metrics without the only ones that may differ between equal runs."""
+
+    def metrics(report: Report) -> dict[str, float]:
+        return {name: value for name, value in report.metrics.items() if not name.startswith(("time/", "speed/"))}
+
+    return metrics
+
+
+SMALL = {
+    "vocab_size": 50,
+    "hidden_size": 16,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 40,
+    "pad_token_id": 0,
+    "num_labels": 3,
+}
+SMALL_BY_ARCHITECTURE = {
+    "bert": SMALL,
+    "roberta": SMALL,
+    "distilbert": {"vocab_size": 50, "dim": 16, "n_layers": 3, "n_heads": 2, "hidden_dim": 32, "pad_token_id": 0},
+    "electra": SMALL | {"embedding_size": 8},
+    "albert": SMALL | {"embedding_size": 8},
+    "modernbert": SMALL,
+    "deberta-v2": SMALL | {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
+}
+
+
+@pytest.fixture
+def small_architecture() -> Callable[[str], PretrainedConfig]:
+    return lambda name: AutoConfig.for_model(name, **SMALL_BY_ARCHITECTURE[name])
+
+
+@pytest.fixture
+def random_model() -> Callable[[PretrainedConfig], PreTrainedModel]:
+    def build(architecture: PretrainedConfig) -> PreTrainedModel:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            return AutoModelForSequenceClassification.from_config(architecture, attn_implementation="eager")
+
+    return build

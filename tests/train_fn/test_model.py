@@ -94,8 +94,17 @@ def test_minilm_without_its_package_names_the_extra(monkeypatch):
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="`model` must name a folder that holds config.json, got /"):
+    with pytest.raises(
+        ValueError, match=r"`model` must name a folder that holds config.json and \*.safetensors, got /"
+    ):
         locate(str(tmp_path))
+
+
+def test_an_architecture_that_transformers_does_not_know_is_one_line(toy, saved):
+    (saved / "config.json").write_text('{"model_type": "no-such-architecture"}')
+    with pytest.raises(ValueError, match="`model` must be of an architecture that transformers .* knows") as error:
+        build_classifier(toy(model=str(saved)), LABELS)
+    assert "\n" not in str(error.value)
 
 
 def test_a_hub_name_that_the_hub_does_not_give_is_one_line(monkeypatch, tmp_path):

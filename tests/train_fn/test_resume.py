@@ -2,7 +2,6 @@ import hashlib
 from itertools import islice
 
 import pytest
-from test_loop import steady
 
 from train_fn.checkpoint import commit, verify
 from train_fn.text import epochs
@@ -17,7 +16,7 @@ def digests(folder):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
-def test_four_epochs_are_bit_for_bit_two_a_checkpoint_and_two_more(toy, tmp_path, precision):
+def test_four_epochs_are_bit_for_bit_two_a_checkpoint_and_two_more(toy, steady, tmp_path, precision):
     """With dropout, accumulation in unequal parts, layer decay, warm-up and clipping, at the middle of a schedule."""
     config = toy(
         max_epochs=4,

@@ -36,7 +36,9 @@ def test_preparing_counts_the_rows_and_needs_no_torch(toy_data):
 
 
 def test_preparing_refuses_a_model_that_is_not_there(toy):
-    with pytest.raises(ValueError, match="`model` must name a folder that holds config.json, got /no/such/folder"):
+    with pytest.raises(
+        ValueError, match=r"`model` must name a folder that holds config.json and \*.safetensors, got /no/such/folder"
+    ):
         text.prepare(toy(model="/no/such/folder"))
 
 
