@@ -16,6 +16,7 @@ class ToyConfig:
     max_epochs: int = 9
     fails_at: int = 0  # epoch in which it raises; 0 = never
     diverges_at: int = 0  # epoch whose score is nan; 0 = never
+    interrupts_at: int = 0  # epoch in which Ctrl-C is pressed, unless a file `resumed` lies in the folder; 0 = never
     witness: str = ""  # file to which each epoch is appended as it is trained
 
     def __post_init__(self) -> None:
@@ -32,6 +33,8 @@ def epochs(config: ToyConfig, resume_from: Path | None = None) -> Iterator[Repor
                 file.write(json.dumps({"x": config.x, "epoch": epoch}) + "\n")
         if epoch == config.fails_at:
             raise RuntimeError(f"broken in epoch {epoch}")
+        if epoch == config.interrupts_at and not Path("resumed").exists():
+            raise KeyboardInterrupt
         score = -((config.x - 3) ** 2) - config.y**2 - 1 / epoch
         if epoch == config.diverges_at:
             score = float("nan")

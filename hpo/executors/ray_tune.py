@@ -29,10 +29,23 @@ from hpo.segment import Failed, Reported, Segment  # noqa: E402
 from hpo.study_file import Resources  # noqa: E402
 from hpo.worker import run_segment  # noqa: E402
 
+# glibc hands every tensor above 32 MB back to the kernel and takes it anew, page fault by page fault; a worker that
+# keeps them trains 1.2 times as fast on the CPU (docs/log.md)
+WORKER_ENVIRONMENT = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),
+    "THP_MEM_ALLOC_ENABLE": "1",
+}
+
 
 def execute(engine: Engine) -> None:
     """Run until the engine has nothing left; Ray is started here, on this machine, and shut down again."""
-    ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(
+        include_dashboard=False,
+        log_to_driver=False,
+        configure_logging=False,
+        runtime_env={"env_vars": WORKER_ENVIRONMENT},
+    )
     try:
         share, at_once = _share(engine.study.resources)
         tune.Tuner(

@@ -239,9 +239,26 @@ class Writer:
             self.client.update_run(self.parent, status="RUNNING")
             return
         self.client.set_tag(self.parent, REASON, self.history.finished)
+        self._log_curves(winner)
         if winner is not None:
             self._log_winner(winner)
         self.client.set_terminated(self.parent, "FINISHED" if winner else "FAILED", end_time=_milliseconds(last.time))
+
+    def _log_curves(self, winner: Trial | None) -> None:
+        import pandas as pd
+
+        from dashboards import learning_curves
+
+        metric = self.study.objective.metric
+        rows = [
+            {"trial": trial.number, "state": trial.state, "epoch": e.epoch, "value": e.metrics.get(metric, math.nan)}
+            for trial in self.history.trials
+            for e in trial.evaluations
+        ]
+        if rows:
+            curves = learning_curves.data(pd.DataFrame(rows), winner.number if winner else None)
+            page = learning_curves.page(curves, metric, f"study {self.study.study}")
+            self.client.log_text(self.parent, page, "learning_curves.html")
 
     def _log_winner(self, winner: Trial) -> None:
         """The winner's best checkpoint, once, with its run."""
