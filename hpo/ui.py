@@ -1,6 +1,7 @@
 """MLflow's own pages, served to this machine alone."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -26,10 +27,14 @@ def serve(port: int) -> int:
                "--port", str(port), "--workers", "1",
                "--allowed-hosts", hosts, "--cors-allowed-origins", origins]  # fmt: skip
     print(f"MLflow is at http://{HOST}:{port} (Ctrl-C ends it)", flush=True)
-    try:
-        return subprocess.run(command).returncode
-    except KeyboardInterrupt:
-        return 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
+    # a session of its own: the server forks workers, and the signal that ends them is sent here, once
+    with subprocess.Popen(command, start_new_session=True) as server:
+        try:
+            return server.wait()
+        except KeyboardInterrupt:
+            os.killpg(server.pid, signal.SIGTERM)
+            return 0
 
 
 def _free(port: int) -> bool:

@@ -1,6 +1,8 @@
 """A trainable with a known optimum and no torch: studies over it take milliseconds."""
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ class ToyConfig:
     fails_at: int = 0  # epoch in which it raises; 0 = never
     diverges_at: int = 0  # epoch whose score is nan; 0 = never
     interrupts_at: int = 0  # epoch in which Ctrl-C is pressed, unless a file `resumed` lies in the folder; 0 = never
+    seconds: float = 0.0  # that an epoch takes
     witness: str = ""  # file to which each epoch is appended as it is trained
 
     def __post_init__(self) -> None:
@@ -30,7 +33,8 @@ def epochs(config: ToyConfig, resume_from: Path | None = None) -> Iterator[Repor
     for epoch in range(done + 1, config.max_epochs + 1):
         if config.witness:
             with open(config.witness, "a") as file:
-                file.write(json.dumps({"x": config.x, "epoch": epoch}) + "\n")
+                file.write(json.dumps({"x": config.x, "epoch": epoch, "pid": os.getpid()}) + "\n")
+        time.sleep(config.seconds)
         if epoch == config.fails_at:
             raise RuntimeError(f"broken in epoch {epoch}")
         if epoch == config.interrupts_at and not Path("resumed").exists():
