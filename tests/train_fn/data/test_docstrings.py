@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from train_fn.data.docstrings import GIVE_AWAY, docstrings, summaries
+from train_fn.data.docstrings import GIVE_AWAY, docstrings, summaries, summary
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +52,19 @@ class Study:
 )
 def test_a_package_is_masked_under_every_name(name: str) -> None:
     assert re.sub(r"\W", "", GIVE_AWAY.sub("the library", name)) == "thelibrary"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("Return a :class:`_orm.Mapper` of the class.", "Return a Mapper of the class."),
+        ("Swap levels of a :class:`MultiIndex` in place.", "Swap levels of a MultiIndex in place."),
+        ("Pass :paramref:`.Session.bind` to :func:`~a.b.run`.", "Pass bind to run."),
+        ("See :ref:`the guide <some_label>` for more.", "See the guide for more."),
+        ("Fit ``X`` and `y` to the `model`_ at once.", "Fit X and y to the model at once."),
+        ("Only the *first* of **all** rows.", "Only the first of all rows."),
+        ("Call with *args and **kwargs as given.", "Call with *args and **kwargs as given."),
+    ],
+)
+def test_markup_is_read_as_the_rendered_page_shows_it(written: str, read: str) -> None:
+    assert summary(written) == read
