@@ -17,6 +17,10 @@ class Curve:
     values: list[float]
     wins: bool
 
+    @property
+    def end(self) -> tuple[float, float]:
+        return self.epochs[-1], self.values[-1]
+
 
 def data(frame: pd.DataFrame, winner: int | None) -> list[Curve]:
     """One curve per trial; `frame` has a row per report with the columns trial, state, epoch and value."""
@@ -53,9 +57,8 @@ def draw(curves: list[Curve], metric: str, title: str) -> Any:
             )
         )
         if curve.wins:
-            figure.add_annotation(
-                x=curve.epochs[-1], y=max(curve.values), text=f"trial {curve.trial:03d}", ax=30, ay=-20
-            )
+            x, y = curve.end
+            figure.add_annotation(x=x, y=y, text=f"trial {curve.trial:03d}", ax=30, ay=-20)
     figure.update_layout(title=title, xaxis_title="epoch", yaxis_title=metric, template="plotly_white", height=480)
     return figure
 

@@ -1,6 +1,7 @@
 """What a person types: each verb opens, calls one function, prints. It imports heavy libraries only where it runs."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from hpo.errors import INTERRUPTED, HpoError
+from hpo.errors import INTERRUPTED, DiskError, HpoError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,13 +34,18 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
     except TyperException as error:  # a wrong option or argument
-        print(f"error: {error.format_message().rstrip('.')}; `hpo --help` lists all verbs", file=sys.stderr)
+        message = error.format_message().rstrip(".")
+        if message:  # `hpo` alone has printed its help
+            print(f"error: {message}; `hpo --help` lists all verbs", file=sys.stderr)
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except BrokenPipeError:  # `hpo show | head`
-        sys.stderr.close()
+    except BrokenPipeError:  # `hpo show STUDY | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
+    except OSError as error:  # full, read-only or vanished
+        print(f"error: {error.filename or 'a file'}: {error.strerror}; mend it, then `hpo resume`", file=sys.stderr)
+        code = DiskError.exit_code
     sys.exit(code)
 
 
@@ -74,7 +80,7 @@ def resume(study: StudyName, in_process: InProcess = False) -> None:
 @app.command()
 def check(file: StudyFile, set: Set = None, name: Name = None) -> None:
     """Check FILE and its data without any training."""
-    from hpo.driver import prepare
+    from hpo.preparation import prepare
     from hpo.study_file import load_study
 
     study = load_study(file, overrides=set, name=name)
@@ -179,4 +185,7 @@ def _say_winner(study: str) -> None:
 
 
 def _say_interrupted(study: str) -> None:
-    print(f"interrupted: `hpo resume {study}` goes on from the last checkpoints", file=sys.stderr)
+    from hpo.paths import StudyPaths
+
+    if StudyPaths.of(study).ledger.exists():
+        print(f"interrupted: `hpo resume {study}` goes on from the last checkpoints", file=sys.stderr)

@@ -1,19 +1,22 @@
 """One process that runs one study from its file, or from its ledger, to its end."""
 
-import dataclasses
-import shutil
+import signal
 import sys
+import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from hpo.environment import describe
 from hpo.errors import HpoError, Resumable, StudyFailed, UsageError
-from hpo.history import History, State
+from hpo.history import History, State, fold
 from hpo.ledger import Ledger, study_lock
 from hpo.paths import StudyPaths
-from hpo.study_file import Study, restored_study
-from hpo.trainable import module_of
+from hpo.preparation import prepare, refuse_missing_cpus, refuse_other_data
+from hpo.study_file import Study, refuse_lost_trainable, restored_study
+from hpo.tracking.log_file import chatter_to
 
 # half of the trials failing is no longer bad luck
 MOST_FAILED = 0.5
@@ -22,37 +25,45 @@ MOST_FAILED = 0.5
 def start(study: Study, text: str, in_process: bool = False) -> History:
     """A new study: its data is prepared and checked first, so that a fault in it leaves nothing behind."""
     paths = StudyPaths.of(study.study)
+    exists = UsageError(
+        f"study {study.study} exists in {paths.root}; go on with `hpo resume {study.study}`, "
+        "or take another name with --name"
+    )
     if paths.root.exists():
-        raise UsageError(
-            f"study {study.study} exists in {paths.root}; go on with `hpo resume {study.study}`, "
-            "or take another name with --name"
-        )
-    data = prepare(study)
-    paths.root.mkdir(parents=True, mode=0o700)
-    try:
-        ledger = Ledger(paths.ledger, create=True)
-        ledger.append(
-            "study",
-            study_id=uuid.uuid4().hex,
-            spec=study.model_dump(exclude_none=True, exclude_unset=True),
-            text=text,
-            data=data,
-            environment=describe(),
-        )
+        raise exists
+    refuse_missing_cpus(study)
+    record: dict[str, Any] = {
+        "study_id": uuid.uuid4().hex,
+        "spec": study.model_dump(exclude_none=True, exclude_unset=True),
+        "text": text,
+        "data": prepare(study),
+        "environment": describe(),
+    }
+    paths.root.parent.mkdir(parents=True, exist_ok=True)
+    # the folder gets its name only when the record is in it: a study is there whole or not at all
+    with tempfile.TemporaryDirectory(prefix=f".{study.study}.", dir=paths.root.parent) as folder:
+        unnamed = StudyPaths(Path(folder) / study.study)
+        unnamed.root.mkdir(mode=0o700)
+        ledger = Ledger(unnamed.ledger, create=True)
+        ledger.append("study", **record)
         ledger.close()
-    except BaseException:
-        shutil.rmtree(paths.root, ignore_errors=True)
-        raise
+        try:
+            unnamed.root.rename(paths.root)
+        except OSError:  # another driver was quicker
+            raise exists from None
     return drive(study, paths, in_process)
 
 
 def resume(name: str, in_process: bool = False) -> History:
-    """Go on where the ledger ends; nothing that ended runs again."""
+    """Go on where the ledger ends, on the same data; nothing that ended runs again."""
     paths = StudyPaths.of(name)
-    ledger = Ledger(paths.ledger)
-    [record, *_] = ledger.events()
-    ledger.close()
-    return drive(restored_study(record.payload["spec"]), paths, in_process)
+    with closing(Ledger(paths.ledger)) as ledger:
+        history = fold(ledger.events())
+    study = restored_study(history.record["spec"])
+    refuse_lost_trainable(study)
+    if not history.finished:
+        refuse_other_data(study, history)
+    return drive(study, paths, in_process)
 
 
 def catch_up(name: str) -> None:
@@ -61,49 +72,55 @@ def catch_up(name: str) -> None:
 
     paths = StudyPaths.of(name)
     Ledger(paths.ledger).close()
-    projection = Projection(paths, tracking_uri())
-    with study_lock(paths):
+    with study_lock(paths), chatter_to(paths.log):
+        projection = Projection(paths, tracking_uri())
         projection.start()
-        if behind := projection.finish():
-            raise HpoError(f"MLflow at {tracking_uri()} cannot be written: {behind}; is its server up?")
+        behind = projection.finish()
+    if behind:
+        raise HpoError(f"MLflow at {tracking_uri()} cannot be written: {behind}; is its server up?")
 
 
 def drive(study: Study, paths: StudyPaths, in_process: bool) -> History:
     from hpo.engine import Engine
-    from hpo.tracking.log_file import chatter_to
     from hpo.tracking.mlflow import Projection, tracking_uri
     from hpo.tracking.terminal import Terminal
 
-    with study_lock(paths), chatter_to(paths.log) as screen, Terminal(study, screen) as terminal:
-        ledger = Ledger(paths.ledger)
-        for event in ledger.events():
-            terminal.history.apply(event)
-        engine = Engine(study, paths, ledger, tell=terminal.tell)
-        projection = Projection(paths, tracking_uri())
-        projection.start()
-        try:
-            if not engine.history.finished:
-                _execute(engine, in_process)
-                engine.finish()
-        finally:
-            behind = projection.finish()
-            ledger.close()
+    with study_lock(paths), sigterm_as_interrupt() as terminated, chatter_to(paths.log) as screen:
+        with closing(Ledger(paths.ledger)) as ledger, Terminal(study, screen, fold(ledger.events())) as terminal:
+            engine = Engine(study, paths, ledger, tell=terminal.tell)
+            projection = Projection(paths, tracking_uri())
+            projection.start()
+            try:
+                if not engine.history.finished:
+                    _execute(engine, in_process)
+                    engine.finish()
+            except KeyboardInterrupt:
+                if terminated:
+                    raise Resumable(
+                        f"study {study.study} was told to stop; `hpo resume {study.study}` goes on"
+                    ) from None
+                raise
+            finally:
+                behind = projection.finish()
     if behind:
         print(f"warning: MLflow is behind ({behind}); `hpo sync {study.study}` catches up", file=sys.stderr)
     return _outcome(study, engine.history)
 
 
-def prepare(study: Study) -> dict[str, Any]:
-    """Let the trainable look at data and model before anything is started; what it found, as plain values."""
-    trainable = study.load_trainable()
-    look = getattr(module_of(trainable), "prepare", None)
-    if look is None:
-        return {}
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[list[int]]:
+    """SIGTERM ends the study in the same order as Ctrl-C; the list holds the signal once it has come."""
+    came: list[int] = []
+
+    def interrupt(number: int, _frame: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        found = look(study.first_config())
-    except ValueError as error:
-        raise UsageError(f"{study.study}: {error}") from None
-    return {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(found).items()}
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _execute(engine: Any, in_process: bool) -> None:
@@ -115,13 +132,14 @@ def _execute(engine: Any, in_process: bool) -> None:
 
 
 def _outcome(study: Study, history: History) -> History:
-    """StudyFailed where more trials failed than can be bad luck; Resumable where the executor stopped early."""
+    """StudyFailed where there is no winner, or more trials failed than can be bad luck; Resumable short of the end."""
     if not history.finished:
         raise Resumable(f"study {study.study} stopped before its end; `hpo resume {study.study}` goes on")
-    failed = [trial for trial in history.trials if trial.state is State.FAILED]
-    if len(failed) > MOST_FAILED * len(history.trials):
+    without = [trial for trial in history.trials if trial.state in (State.FAILED, State.DIVERGED)]
+    failed = [trial for trial in without if trial.state is State.FAILED]
+    if history.winner(study.objective) is None or len(failed) > MOST_FAILED * len(history.trials):
         raise StudyFailed(
-            f"{len(failed)} of {len(history.trials)} trials of {study.study} failed, the first: {failed[0].reason}; "
-            f"details are in {StudyPaths.of(study.study).log}"
+            f"{len(without)} of {len(history.trials)} trials of {study.study} failed or diverged, "
+            f"the first: {without[0].reason}; details are in {StudyPaths.of(study.study).log}"
         )
     return history

@@ -7,11 +7,10 @@ acted on, and the history that decisions are taken from is nothing but the fold 
 import logging
 import math
 import shutil
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 
-from hpo.history import History, State, Trial
+from hpo.history import Evaluation, History, State, Trial
 from hpo.ledger import Event, Ledger
 from hpo.paths import StudyPaths
 from hpo.searchers import build_searcher
@@ -39,8 +38,9 @@ class Engine:
         )
         self.scheduler = study.build_scheduler()
         for trial in self.history.trials:
+            self._sweep(trial)
             if trial.state is State.RUNNING:  # its driver is gone, and its worker with it
-                self._append("lost", trial, reason="the driver ended", counts=0)
+                self._take_up(trial)
 
     def next_segment(self) -> Segment | None:
         """What a free worker does next; None where there is nothing now."""
@@ -61,10 +61,7 @@ class Engine:
             return False
         self._append("reported", trial, step=said.step, **{key: v for key, v in asdict(said).items() if key != "step"})
         self._forget_checkpoints(trial)
-        state, reason = self._verdict(trial, said)
-        if state is not None:
-            self._end(trial, state, reason)
-        return state is None
+        return not self._ended_by_verdict(trial)
 
     def completed(self, segment: Segment) -> None:
         """The trainable came to its own end."""
@@ -96,6 +93,16 @@ class Engine:
         if not self.history.finished and all(trial.state.ended for trial in self.history.trials):
             self._append("finished", reason=f"all {len(self.history.trials)} trials ended")
 
+    def _take_up(self, trial: Trial) -> None:
+        """A trial left running by an earlier driver is tried again, or ended by the verdict that driver still owed."""
+        last_step = trial.evaluations[-1].step if trial.evaluations else 0
+        if trial.decision.get("step") != last_step:
+            over = self._ended_by_verdict(trial)
+        elif over := trial.decision["stop"]:
+            self._end(trial, State.PRUNED, trial.decision["reason"])
+        if not over:
+            self._append("lost", trial, reason="the driver ended", counts=0)
+
     def _start(self, trial: Trial) -> Segment:
         checkpoint, from_step = self._last_good_checkpoint(trial)
         attempt = trial.attempt + 1
@@ -111,17 +118,28 @@ class Engine:
             threads=self.study.resources.cpu,
         )
 
-    def _verdict(self, trial: Trial, said: Reported) -> tuple[State | None, str]:
+    def _ended_by_verdict(self, trial: Trial) -> bool:
+        """Judge the trial's last report."""
+        if not trial.evaluations:
+            return False
+        state, reason = self._verdict(trial, trial.evaluations[-1])
+        if state is not None:
+            self._end(trial, state, reason)
+        return state is not None
+
+    def _verdict(self, trial: Trial, last: Evaluation) -> tuple[State | None, str]:
         metric = self.study.objective.metric
-        if metric not in said.metrics:
-            there = ", ".join(sorted(said.metrics)) or "none"
+        if last.diverged:  # before the objective is looked for: of a diverged model it may not exist
+            return State.DIVERGED, last.diverged
+        if metric not in last.metrics:
+            there = ", ".join(sorted(last.metrics)) or "none"
             return State.FAILED, f"reported no {metric}, the objective; its metrics are {there}"
-        if said.diverged or not math.isfinite(said.metrics[metric]):
-            return State.DIVERGED, said.diverged or f"{metric} is {said.metrics[metric]} at epoch {said.epoch:g}"
+        if not math.isfinite(last.metrics[metric]):
+            return State.DIVERGED, f"{metric} is {last.metrics[metric]} at epoch {last.epoch:g}"
         decision = self.scheduler.judge(self.history, trial)
         if decision.inputs:
             self._append(
-                "decided", trial, step=said.step, stop=decision.stop, reason=decision.reason, **decision.inputs
+                "decided", trial, step=last.step, stop=decision.stop, reason=decision.reason, **decision.inputs
             )
         return (State.PRUNED if decision.stop else None), decision.reason
 
@@ -130,21 +148,30 @@ class Engine:
         self._append("ended", trial, state=state, reason=reason)
         for loser in {trial.number, before.number if before else trial.number}:
             self._forget_checkpoints(self.history.trials[loser])
-        errors = Counter(t.reason for t in self.history.trials if t.state is State.FAILED)
+        alike = [t for t in self.history.trials if t.state is State.FAILED and t.reason == reason]
         succeeded = any(t.state.ended and t.state is not State.FAILED for t in self.history.trials)
-        if not succeeded and errors[reason] >= SAME_ERRORS:
-            self._append("finished", reason=f"stopped: {errors[reason]} trials in a row failed alike: {reason}")
+        if len(alike) >= SAME_ERRORS and not succeeded and not self.history.finished:
+            self._append("finished", reason=f"stopped: the first {len(alike)} trials failed alike: {reason}")
 
     def _forget_checkpoints(self, trial: Trial) -> None:
         """Keep what resuming needs (latest and best of a live trial) and what is promoted (the winner's best)."""
+        kept = self._kept(trial)
+        for evaluation in trial.evaluations:
+            if evaluation.checkpoint and evaluation.checkpoint not in kept:
+                shutil.rmtree(self.paths.trial(trial.number) / evaluation.checkpoint, ignore_errors=True)
+
+    def _sweep(self, trial: Trial) -> None:
+        """Before any worker runs: delete what a crash left, unacknowledged or half written."""
+        kept = self._kept(trial)
+        for folder in self.paths.trial(trial.number).glob("checkpoint-*"):
+            if folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _kept(self, trial: Trial) -> set[str | None]:
         best = trial.best(self.study.objective)
         if not trial.state.ended:
-            kept = [best, trial.evaluations[-1]]
-        else:
-            kept = [best] if self.history.winner(self.study.objective) is trial else []
-        for evaluation in trial.evaluations:
-            if evaluation.checkpoint and evaluation not in kept:
-                shutil.rmtree(self.paths.trial(trial.number) / evaluation.checkpoint, ignore_errors=True)
+            return {evaluation.checkpoint for evaluation in (best, *trial.evaluations[-1:]) if evaluation}
+        return {best.checkpoint} if best and self.history.winner(self.study.objective) is trial else set()
 
     def _last_good_checkpoint(self, trial: Trial) -> tuple[str | None, int]:
         for evaluation in reversed(trial.evaluations):

@@ -32,4 +32,3 @@ class Resumable(HpoError):
 
 
 INTERRUPTED = 130
-EX_IOERR = DiskError.exit_code

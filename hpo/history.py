@@ -31,7 +31,8 @@ class Evaluation:
     epoch: float  # the budget used up to here
     metrics: dict[str, float]
     seconds: float  # of training and evaluation since the report before
-    checkpoint: str | None  # folder, relative to the study's; its files may have been deleted since
+    checkpoint: str | None  # folder inside the trial's; its files may have been deleted since
+    diverged: str | None  # why the trainable says that the run is beyond hope
     time: float  # seconds since 1970, when it was acknowledged
 
 
@@ -45,6 +46,7 @@ class Trial:
     state: State = State.WAITING
     attempt: int = 0  # of starts so far; the fencing token of the last one
     losses: int = 0  # workers lost under it
+    decision: dict[str, Any] = field(default_factory=dict)  # the scheduler's last, with the step it was taken at
     evaluations: list[Evaluation] = field(default_factory=list)
     reason: str = ""  # why it ended
     ended: float | None = None
@@ -71,11 +73,9 @@ class History:
     trials: list[Trial] = field(default_factory=list)
     finished: str = ""  # why the study ended; empty while it goes on
     test_openings: int = 0
-    last_seq: int = 0
 
     def apply(self, event: Event) -> None:
         APPLY[event.kind](self, event)
-        self.last_seq = event.seq
 
     def winner(self, objective: Objective) -> Trial | None:
         """The best trial that came to a regular end, never a diverged or failed one; ties go to the earlier."""
@@ -116,13 +116,15 @@ def _reported(history: History, event: Event) -> None:
             metrics={name: float(value) for name, value in payload["metrics"].items()},  # "nan" and "inf" are strings
             seconds=payload["seconds"],
             checkpoint=payload["checkpoint"],
+            diverged=payload["diverged"],
             time=event.time,
         )
     )
 
 
 def _decided(history: History, event: Event) -> None:
-    """A decision changes nothing by itself: it stands in the ledger to be read; `ended` follows."""
+    """A decision changes nothing by itself; `ended` follows."""
+    history.trials[_number(event)].decision = {**event.payload, "step": event.step}
 
 
 def _lost(history: History, event: Event) -> None:

@@ -99,7 +99,7 @@ def study_lock(paths: StudyPaths) -> Iterator[None]:
     descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
         except BlockingIOError:
             owner = os.read(descriptor, 200).decode() or "another process"
             raise Resumable(f"study {paths.root.name} is being run by {owner}; wait for it, or stop it") from None
@@ -108,6 +108,18 @@ def study_lock(paths: StudyPaths) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Tries for half a second: `is_locked` of another process holds the lock for a moment."""
+    deadline = time.monotonic() + 0.5
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def is_locked(paths: StudyPaths) -> bool:

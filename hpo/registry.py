@@ -1,18 +1,20 @@
 """From a finished study to a registered model: promotion on the sealed test split, and asking the champion."""
 
 import csv
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hpo.errors import UsageError
+from hpo.errors import HpoError, UsageError
 from hpo.history import Trial
 from hpo.ledger import Ledger, study_lock
 from hpo.paths import StudyPaths
+from hpo.preparation import refuse_other_data
 from hpo.results import Results, read
 from hpo.spelling import did_you_mean
+from hpo.study_file import refuse_lost_trainable
 from hpo.tracking.log_file import chatter_to
 from hpo.tracking.mlflow import MODEL_URI, STUDY_ID, TRIAL, quiet, tracking_uri
 from hpo.trainable import module_of
@@ -41,14 +43,19 @@ def promote(name: str) -> Promotion:
     results = read(name)
     paths = StudyPaths.of(name)
     winner = _promotable(results)
+    refuse_lost_trainable(results.study)
+    refuse_other_data(results.study, results.history)  # or the sealed rows might be among those trained on
     with study_lock(paths), closing(Ledger(paths.ledger)) as ledger, chatter_to(paths.log):
-        client, model_uri = _logged_model(results, winner)
+        with _mlflow_errors():
+            client, model_uri = _logged_model(results, winner)
         test = _sealed_test(results, winner, ledger)
         best = winner.best(results.objective)
         assert best is not None and results.study.registry is not None
+        with _mlflow_errors():
+            version = _version(client, results, model_uri)
         promotion = Promotion(
             model=results.study.registry.model,
-            version=_version(client, results, model_uri),
+            version=version,
             trial=winner.number,
             metric=results.objective.metric,
             validation=best.metrics[results.objective.metric],
@@ -56,15 +63,18 @@ def promote(name: str) -> Promotion:
             baseline=test.get("baseline", {}),
             rows=len(test.get("targets", ())),
         )
-        for key, value in _tags(promotion, results).items():
-            client.set_model_version_tag(promotion.model, promotion.version, key, value)
-        client.set_registered_model_alias(promotion.model, CHAMPION, promotion.version)
+        with _mlflow_errors():
+            for key, value in _tags(promotion, results).items():
+                client.set_model_version_tag(promotion.model, promotion.version, key, value)
+            client.set_registered_model_alias(promotion.model, CHAMPION, promotion.version)
         ledger.append("promoted", winner.number, promotion=asdict(promotion))
     return promotion
 
 
 def predict(model: str, file: Path, out: Path, text: str | None, advance: Callable[[int], None]) -> int:
     """Write text, label and score for each row of a file; how many rows there were."""
+    if not out.parent.is_dir():
+        raise UsageError(f"{out} cannot be written: there is no folder {out.parent}; make it, or choose another --out")
     table = _table(file)  # before the model, which takes seconds to load
     loaded, text_column = _champion(model)
     texts = _texts(file, table, text or text_column)
@@ -79,6 +89,17 @@ def predict(model: str, file: Path, out: Path, text: str | None, advance: Callab
             advance(len(rows))
     temporary.replace(out)
     return len(texts)
+
+
+@contextmanager
+def _mlflow_errors() -> Iterator[None]:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        said = " ".join(str(error).split())[:200]
+        raise HpoError(f"MLflow at {tracking_uri()} refused: {said}; is its server up? nothing is promoted") from None
 
 
 def _promotable(results: Results) -> Trial:

@@ -1,6 +1,7 @@
 """The study a YAML file describes, checked in full before anything is started."""
 
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,15 @@ def restored_study(spec: dict[str, Any]) -> Study:
     return Study.model_validate(spec)
 
 
+def refuse_lost_trainable(study: Study) -> None:
+    """UsageError where the trainable that the study was started with is no longer there, or takes other settings."""
+    try:
+        config_class(study.load_trainable())
+        study.first_config()
+    except ValueError as error:
+        raise UsageError(f"study {study.study}: trainable {study.trainable}: {error}") from None
+
+
 def _override(source: Source, override: str) -> None:
     dotted, equals, value = override.partition("=")
     if not equals:
@@ -192,15 +202,19 @@ def _override(source: Source, override: str) -> None:
     place[leaf] = parse_scalar(value)
 
 
+TYPE_TRIED = re.compile(r"(str|float|int|bool|dict\[.*)$")
+
+
 def _first_error(source: Source, error: ValidationError) -> UsageError:
     # a misspelt key is also a missing one: the first says more
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    key: Key = tuple(first["loc"])
+    # of a field that takes one of several types, pydantic also names the type it tried
+    key: Key = tuple(part for part in first["loc"] if not (isinstance(part, str) and TYPE_TRIED.match(part)))
     reason = str(first["msg"]).removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         model: type[BaseModel] = Study
         for part in key[:-1]:
-            model = Range if part in source.data.get("search_space", {}) else _model(model, part)
+            model = Range if part in (source.data.get("search_space") or {}) else _model(model, part)
         return source.error(key, f"is no key here{did_you_mean(str(key[-1]), model.model_fields)}")
     if first["type"] == "missing":
         return source.error(key, "is missing; docs/studies.md has an example")
@@ -240,8 +254,8 @@ def _check_config(source: Source, study: Study) -> None:
         cls = config_class(trainable)
     except ValueError as error:
         raise source.error(("trainable",), str(error)) from None
-    middle = {name: parameter.domain.ends()[0] for name, parameter in study.space.items()}
-    corners = [middle] + [{**middle, name: end} for name, p in study.space.items() for end in p.domain.ends()[1:]]
+    first = {name: parameter.domain.ends()[0] for name, parameter in study.space.items()}
+    corners = [first] + [{**first, name: end} for name, p in study.space.items() for end in p.domain.ends()[1:]]
     for params in corners:
         try:
             build_config(cls, resolved(study.config, params))

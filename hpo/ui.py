@@ -17,6 +17,8 @@ def serve(port: int) -> int:
 
     The hosts are named one by one: MLflow's default list lets `10.evil.com` pass, which is open to DNS rebinding.
     """
+    if tracking_uri().startswith("http"):
+        raise UsageError(f"MLflow is served at {tracking_uri()} (MLFLOW_TRACKING_URI); open that address")
     if not _free(port):
         raise UsageError(f"port {port} is taken; choose another with --port {port + 1}")
     hosts = f"{HOST}:{port},localhost:{port}"

@@ -1,6 +1,7 @@
 """Trains one segment and says each report; knows neither Ray nor the search."""
 
 import os
+import sys
 import time
 import traceback
 from collections.abc import Generator
@@ -16,6 +17,7 @@ from train_fn.report import Report
 def run_segment(segment: Segment) -> Generator[Said, None, None]:
     """Each report, its checkpoint already on disk; a Failed is the last word. Closing it stops the training."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # otherwise every forked helper prints a warning
+    os.environ["OMP_NUM_THREADS"] = str(segment.threads)  # for a torch that the trainable is yet to import
     try:
         trainable = resolve(segment.trainable)
         config = build_config(config_class(trainable), segment.config)
@@ -63,9 +65,8 @@ def _numbers(report: Report) -> dict[str, float]:
 
 
 def _use_threads(threads: int) -> None:
-    import sys
-
-    if "torch" in sys.modules:  # a trainable without torch does not pay for it
+    """For a torch that is there already; a trainable without one does not pay for it."""
+    if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
 
 

@@ -56,10 +56,13 @@ MAY_IMPORT = {
         "hpo/trainable",
         "train_fn",
     },
-    "hpo/executors": {"hpo/engine", "hpo/segment", "hpo/study_file", "hpo/worker"},
+    "hpo/executors": {"hpo/engine", "hpo/errors", "hpo/segment", "hpo/study_file", "hpo/worker"},
     "hpo/results": {"hpo/history", "hpo/ledger", "hpo/objective", "hpo/paths", "hpo/study_file"},
     "hpo/tables": {"hpo/history", "hpo/results", "hpo/tracking"},
+    "hpo/preparation": {"hpo/errors", "hpo/history", "hpo/study_file", "hpo/trainable"},
     "hpo/registry": {
+        "hpo/preparation",
+        "hpo/study_file",
         "hpo/errors",
         "hpo/history",
         "hpo/ledger",
@@ -72,6 +75,7 @@ MAY_IMPORT = {
     },
     "hpo/ui": {"hpo/errors", "hpo/tracking"},
     "hpo/driver": {
+        "hpo/preparation",
         "hpo/engine",
         "hpo/environment",
         "hpo/errors",
@@ -83,7 +87,17 @@ MAY_IMPORT = {
         "hpo/tracking",
         "hpo/trainable",
     },
-    "hpo/cli": {"hpo/driver", "hpo/errors", "hpo/registry", "hpo/results", "hpo/study_file", "hpo/tables", "hpo/ui"},
+    "hpo/cli": {
+        "hpo/driver",
+        "hpo/errors",
+        "hpo/paths",
+        "hpo/preparation",
+        "hpo/registry",
+        "hpo/results",
+        "hpo/study_file",
+        "hpo/tables",
+        "hpo/ui",
+    },
 }
 
 # Each third party lives behind one wall.

@@ -106,6 +106,24 @@ def test_ctrl_c_says_how_to_go_on(study: Path) -> None:
     assert_whole(study, most_repeated=2 * os.cpu_count())  # type: ignore[operator]
 
 
+def test_a_terminated_driver_is_safe_to_resume(study: Path) -> None:
+    driver = begin(study)
+    wait_for(lambda: len(witnessed(study)) >= 6)
+    driver.send_signal(signal.SIGTERM)
+    _, err = driver.communicate(timeout=60)
+    assert (driver.returncode, err) == (75, "error: study toy was told to stop; `hpo resume toy` goes on\n")
+    hpo(study, "resume", "toy")
+    assert_whole(study, most_repeated=2 * os.cpu_count())  # type: ignore[operator]
+
+
+def test_asking_for_more_than_the_machine_has_is_refused(study: Path) -> None:
+    done = hpo(study, "run", "study.yaml", "--set", "resources.cpu=4096", expect=2)
+    assert done.stderr.startswith("error: a trial is to have 4096 CPUs, but this machine has ")
+    assert done.stderr.count("\n") == 1 and not (study / "studies").exists()
+    done = hpo(study, "run", "study.yaml", "--set", "resources.gpu=64", expect=2)
+    assert "64 gpu, but this machine has" in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_a_second_driver_is_turned_away(study: Path) -> None:
     driver = begin(study)
     wait_for(lambda: len(witnessed(study)) >= 1)

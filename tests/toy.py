@@ -19,12 +19,27 @@ class ToyConfig:
     fails_at: int = 0  # epoch in which it raises; 0 = never
     diverges_at: int = 0  # epoch whose score is nan; 0 = never
     interrupts_at: int = 0  # epoch in which Ctrl-C is pressed, unless a file `resumed` lies in the folder; 0 = never
+    gives_up_at: int = 0  # epoch in which it reports that it diverged, without any metric; 0 = never
     seconds: float = 0.0  # that an epoch takes
     witness: str = ""  # file to which each epoch is appended as it is trained
 
     def __post_init__(self) -> None:
         if not -10 <= self.x <= 10:
             raise ValueError(f"`x` must be in [-10, 10], got {self.x}; try 0")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    fingerprint: str
+
+
+FINGERPRINT = "0123"
+
+
+def prepare(config: ToyConfig) -> Prepared:
+    if not FINGERPRINT:
+        raise ValueError("there are no rows; give some")
+    return Prepared(FINGERPRINT)
 
 
 def epochs(config: ToyConfig, resume_from: Path | None = None) -> Iterator[Report]:
@@ -39,6 +54,9 @@ def epochs(config: ToyConfig, resume_from: Path | None = None) -> Iterator[Repor
             raise RuntimeError(f"broken in epoch {epoch}")
         if epoch == config.interrupts_at and not Path("resumed").exists():
             raise KeyboardInterrupt
+        if epoch == config.gives_up_at:
+            yield Report(epoch=epoch, metrics={}, diverged="loss is nan")
+            return
         score = -((config.x - 3) ** 2) - config.y**2 - 1 / epoch
         if epoch == config.diverges_at:
             score = float("nan")

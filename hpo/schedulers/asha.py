@@ -4,11 +4,12 @@ Rungs lie at first_rung * reduction_factor ** k epochs below the full budget. A 
 if its best score so far is not below the top 1 / reduction_factor of those recorded there before it.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from hpo.history import Evaluation, History, Trial
+from hpo.history import History, Trial
 from hpo.objective import Objective
 from hpo.schedulers.decision import GO_ON, Decision
 
@@ -39,14 +40,13 @@ class ASHA:
         cutoff = float(np.percentile(scores, 100 * (1 - 1 / self.reduction_factor)))
         sign, metric = self.objective.sign, self.objective.metric
         inputs = {"rung": rung, "score": sign * score, "cutoff": sign * cutoff, "trials": len(scores)}
-        said = f"epoch {rung}: {metric} {sign * score:.4f}"
-        if score < cutoff:
-            relation = "below" if sign > 0 else "above"
-            reason = f"{said} {relation} the cutoff {sign * cutoff:.4f} of {len(scores)} trials before it"
-            return Decision(stop=True, reason=reason, inputs=inputs)
-        return Decision(
-            reason=f"{said} not below the cutoff {sign * cutoff:.4f} of {len(scores)} trials before it", inputs=inputs
+        stop = score < cutoff
+        relation = ("below" if sign > 0 else "above") if stop else ("at or above" if sign > 0 else "at or below")
+        reason = (
+            f"epoch {rung}: {metric} {sign * score:.4f} {relation} "
+            f"the cutoff {sign * cutoff:.4f} of {len(scores)} trials before it"
         )
+        return Decision(stop=stop, reason=reason, inputs=inputs)
 
     def _rung_reached(self, trial: Trial) -> int | None:
         """The highest rung that the last report reached and the one before had not."""
@@ -60,17 +60,11 @@ class ASHA:
 
     def _score_at(self, trial: Trial, rung: int) -> float | None:
         """Best score up to the first report at or after the rung, larger is better; None short of it."""
-        best: float | None = None
+        scores: list[float] = []
         for evaluation in trial.evaluations:
-            best = _larger(best, self._score(evaluation))
+            score = self.objective.sign * evaluation.metrics.get(self.objective.metric, math.nan)
+            if math.isfinite(score):  # a diverged or failed trial has none
+                scores.append(score)
             if evaluation.epoch >= rung:
-                return best
+                return max(scores, default=None)
         return None
-
-    def _score(self, evaluation: Evaluation) -> float:
-        score = self.objective.sign * evaluation.metrics[self.objective.metric]
-        return score if np.isfinite(score) else -np.inf
-
-
-def _larger(best: float | None, score: float) -> float:
-    return score if best is None or score > best else best

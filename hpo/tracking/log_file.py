@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -35,7 +35,6 @@ def chatter_to(path: Path) -> Iterator[io.TextIOWrapper]:
             warnings.simplefilter("default")
             yield screen
     finally:
-        screen.close()
         sys.stdout.flush()
         sys.stderr.flush()
         os.dup2(saved[0], 1)
@@ -46,3 +45,5 @@ def chatter_to(path: Path) -> Iterator[io.TextIOWrapper]:
         handler.stream.close()
         for descriptor in (*saved, target):
             os.close(descriptor)
+        with suppress(OSError):  # its reader may have gone
+            screen.close()

@@ -13,7 +13,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from hpo.history import History, State, Trial
+from hpo.history import State, Trial, fold
 from hpo.ledger import Event, Ledger
 from hpo.paths import StudyPaths
 from hpo.study_file import Study, restored_study
@@ -31,6 +31,7 @@ RUN_STATUS = {
     State.DIVERGED: "FAILED",
     State.FAILED: "FAILED",
 }
+AFTER_THE_END = {"test_opened", "promoted"}  # they change no run
 EVERY_SECONDS = 2.0
 METRICS_PER_CALL = 1000  # MLflow's own limit
 
@@ -48,6 +49,9 @@ def quiet() -> None:
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     os.environ["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"] = "false"
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+    # the projection tries again by itself; MLflow's own seven tries would hold up a study's end for minutes
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 
 class Projection(threading.Thread):
@@ -92,19 +96,17 @@ class Writer:
         self.client = mlflow.MlflowClient(tracking_uri=uri)
         self.paths = paths
         self.ledger = Ledger(paths.ledger)
-        self.history = History()
-        record = self.ledger.events()[0]
+        events = self.ledger.events()
+        record = events[0]
         assert record.kind == "study", record
         self.study: Study = restored_study(record.payload["spec"])
         self.study_id: str = record.payload["study_id"]
         self.experiment = self._experiment()
-        self.parent, self.children = self._find_runs()
-        if self.parent is None:
-            self.parent = self._create_parent(record)
-        self.cursor = self._read_cursor()
-        for event in self.ledger.events():
-            if event.seq <= self.cursor:
-                self.history.apply(event)
+        parent, self.children = self._find_runs()
+        # a cursor counts only for the server that it was written for
+        self.cursor = self._read_cursor() if parent else 0
+        self.parent = parent or self._create_parent(record)
+        self.history = fold([event for event in events if event.seq <= self.cursor])
 
     def catch_up(self) -> None:
         """Write all that has come since; the cursor moves only after MLflow has it."""
@@ -115,19 +117,22 @@ class Writer:
         touched: set[int] = set()
         for event in events:
             self.history.apply(event)
-            if event.kind == "asked":
-                self._child(self.history.trials[-1])
+            if event.kind == "study":
+                self._describe_parent(event)
+            elif event.kind == "asked":
+                self._describe_child(self.history.trials[-1])
             elif event.kind == "reported":
                 trial = self.history.trials[event.trial or 0]
                 metrics[self._child(trial)] += self._metrics(trial, event)
-            if event.trial is not None:
+            if event.trial is not None and event.kind not in AFTER_THE_END:
                 touched.add(event.trial)
         for run_id, points in metrics.items():
             for start in range(0, len(points), METRICS_PER_CALL):
                 self.client.log_batch(run_id, metrics=points[start : start + METRICS_PER_CALL])
         for number in sorted(touched):
             self._write_state(self.history.trials[number])
-        self._write_study_state(events[-1])
+        if any(event.kind not in AFTER_THE_END for event in events):
+            self._write_study_state(events[-1])
         self._write_cursor(events[-1].seq)
 
     def _experiment(self) -> str:
@@ -174,28 +179,32 @@ class Writer:
                 "mlflow.source.git.commit": payload["environment"].get("git_commit", ""),
             },
         )
-        run_id = str(run.info.run_id)
-        self.client.log_text(run_id, payload["text"], "study.yaml")
-        self.client.log_dict(run_id, payload["spec"], "study.json")
-        self.client.log_dict(run_id, payload["environment"], "environment.json")
-        self.client.log_dict(run_id, payload["data"], "data.json")
-        return run_id
+        return str(run.info.run_id)
+
+    def _describe_parent(self, record: Event) -> None:
+        """Apart from creating the run: what a crash in between left out is written again."""
+        self.client.log_text(self.parent, record.payload["text"], "study.yaml")
+        self.client.log_dict(self.parent, record.payload["spec"], "study.json")
+        self.client.log_dict(self.parent, record.payload["environment"], "environment.json")
+        self.client.log_dict(self.parent, record.payload["data"], "data.json")
 
     def _child(self, trial: Trial) -> str:
         if trial.number not in self.children:
-            from mlflow.entities import Param
-
             run = self.client.create_run(
                 self.experiment,
                 run_name=f"trial {trial.number:03d}",
                 start_time=_milliseconds(trial.asked),
                 tags={CHILD_OF: self.parent, STUDY_ID: self.study_id, TRIAL: str(trial.number)},
             )
-            run_id = str(run.info.run_id)
-            self.client.log_batch(run_id, params=[Param(name, str(value)) for name, value in trial.params.items()])
-            self.client.log_dict(run_id, resolved(self.study.config, trial.params), "config.json")
-            self.children[trial.number] = run_id
+            self.children[trial.number] = str(run.info.run_id)
         return self.children[trial.number]
+
+    def _describe_child(self, trial: Trial) -> None:
+        from mlflow.entities import Param
+
+        run_id = self._child(trial)
+        self.client.log_batch(run_id, params=[Param(name, str(value)) for name, value in trial.params.items()])
+        self.client.log_dict(run_id, resolved(self.study.config, trial.params), "config.json")
 
     def _metrics(self, trial: Trial, event: Event) -> list[Any]:
         """All finite metrics of a report, and the best so far with its step; MLflow would show infinity as 1.8e308."""
@@ -221,14 +230,13 @@ class Writer:
             self.client.update_run(run_id, status=RUN_STATUS[trial.state])
 
     def _write_study_state(self, last: Event) -> None:
-        assert self.parent is not None
         objective = self.study.objective
         winner = self.history.winner(objective)
         if winner is not None:
             best = winner.best(objective)
             assert best is not None
             self.client.set_tag(self.parent, BEST_TRIAL, str(winner.number))
-            self.client.set_tag(self.parent, BEST_RUN, self.children[winner.number])
+            self.client.set_tag(self.parent, BEST_RUN, self._child(winner))
             self.client.log_metric(
                 self.parent,
                 f"best/{objective.metric}",
@@ -262,7 +270,7 @@ class Writer:
 
     def _log_winner(self, winner: Trial) -> None:
         """The winner's best checkpoint, once, with its run."""
-        run_id = self.children[winner.number]
+        run_id = self._child(winner)
         if MODEL_URI in self.client.get_run(run_id).data.tags:
             return
         from hpo.tracking.mlflow_model import log_model
@@ -287,7 +295,7 @@ class Writer:
     def _read_cursor(self) -> int:
         try:
             return int(json.loads(self.paths.mlflow_cursor.read_text())["seq"])
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):  # none yet, or cut off by a power cut: everything is written again
             return 0
 
     def _write_cursor(self, seq: int) -> None:

@@ -24,14 +24,20 @@ COLOURS = {
 ROWS_BESIDE_TABLE = 7  # title, header, rules and the summary below
 
 
-class Terminal:
-    """Told of each event after its commit; `history` is the engine's, already past it."""
+class Screen(Console):
+    """A console whose reader may go, as in `hpo run FILE | head`: it falls silent, and the study goes on."""
 
-    def __init__(self, study: Study, screen: TextIO) -> None:
-        self.study = study
-        self.console = Console(file=screen, highlight=False, soft_wrap=not screen.isatty())
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
+class Terminal:
+    """Told of each event after its commit; folds a history of its own, beginning with what was before."""
+
+    def __init__(self, study: Study, screen: TextIO, history: History) -> None:
+        self.study, self.history = study, history
+        self.console = Screen(file=screen, highlight=False, soft_wrap=not screen.isatty())
         self.live = Live(console=self.console, refresh_per_second=4) if screen.isatty() else None
-        self.history = History()
 
     def __enter__(self) -> "Terminal":
         if self.live:

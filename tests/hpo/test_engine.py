@@ -82,7 +82,21 @@ def test_only_the_winners_best_checkpoint_is_left(folder: Path) -> None:
     assert left == [engine.paths.trial(winner.number) / best.checkpoint]
 
 
-@pytest.mark.parametrize("stop_after", range(1, 40, 3))
+@pytest.mark.parametrize("part", range(10))
+def test_a_ledger_cut_after_any_event_leads_to_the_same_study(folder: Path, part: int) -> None:
+    """Every tenth prefix of a whole study's ledger is what a crash right after that commit leaves."""
+    whole = run(new_engine(folder / "whole", toy_study()))
+    events = whole.ledger.events()
+    for cut in range(2 + part, len(events), 10):
+        engine = new_engine(folder / f"cut-{cut}", toy_study())
+        for event in events[1:cut]:
+            engine.ledger.append(event.kind, event.trial, event.attempt, event.step, **event.payload)
+        engine = run(new_engine(folder / f"cut-{cut}", toy_study()))
+        for ours, theirs in zip(engine.history.trials, whole.history.trials, strict=True):
+            assert (ours.params, ours.state, ours.reason) == (theirs.params, theirs.state, theirs.reason), cut
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 5, 11])
 def test_a_resumed_study_decides_as_the_uninterrupted_one(folder: Path, stop_after: int) -> None:
     """The driver disappears after every third report; each rerun starts from the ledger alone."""
     whole = run(new_engine(folder / "whole", toy_study()))
@@ -173,6 +187,12 @@ def test_nan_ends_the_trial_as_diverged_and_it_cannot_win(folder: Path) -> None:
     assert engine.history.winner(engine.study.objective) is None
 
 
+def test_a_diverged_trial_without_the_objective_is_diverged_and_the_study_goes_on(folder: Path) -> None:
+    study = toy_study(config={"gives_up_at": 1}, search={"trials": 3}, objective={"minimize": "cost"})
+    engine = run(new_engine(folder, study))
+    assert [(trial.state, trial.reason) for trial in engine.history.trials] == [(State.DIVERGED, "loss is nan")] * 3
+
+
 def test_a_missing_objective_fails_the_trial_with_the_key_named(folder: Path) -> None:
     engine = run(new_engine(folder, toy_study(objective={"maximize": "f1"}, search={"trials": 2})))
     assert engine.history.trials[0].reason == "reported no f1, the objective; its metrics are cost, score"
@@ -182,7 +202,7 @@ def test_three_identical_failures_at_the_start_end_the_study(folder: Path) -> No
     engine = run(new_engine(folder, toy_study(config={"fails_at": 1})))
     assert [trial.state for trial in engine.history.trials] == [State.FAILED] * 3
     assert engine.history.finished.startswith(
-        "stopped: 3 trials in a row failed alike: RuntimeError: broken in epoch 1"
+        "stopped: the first 3 trials failed alike: RuntimeError: broken in epoch 1"
     )
 
 
@@ -197,7 +217,7 @@ def test_a_study_that_exists_is_refused_naming_both_ways_on(folder: Path) -> Non
 def test_too_many_failures_are_an_error_of_the_study(folder: Path) -> None:
     from hpo.driver import start
 
-    with pytest.raises(StudyFailed, match="3 of 3 trials of toy failed, the first: RuntimeError: broken in epoch 1"):
+    with pytest.raises(StudyFailed, match="3 of 3 trials of toy failed or diverged, the first: RuntimeError: broken"):
         start(toy_study(config={"fails_at": 1}), text="", in_process=True)
 
 
@@ -217,3 +237,67 @@ def test_a_running_study_is_not_started_again(folder: Path) -> None:
     start(toy_study(search={"trials": 2}), text="", in_process=True)
     with study_lock(StudyPaths.of("toy")), pytest.raises(Resumable, match="is being run by pid"):
         resume("toy", in_process=True)
+
+
+def test_a_study_without_a_winner_is_an_error(folder: Path) -> None:
+    from hpo.driver import start
+
+    with pytest.raises(StudyFailed, match="2 of 2 trials of toy failed or diverged, the first: score is nan"):
+        start(toy_study(config={"diverges_at": 1}, search={"trials": 2}), text="", in_process=True)
+
+
+def test_a_study_goes_on_only_with_the_data_it_began_with(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hpo.driver import resume, start
+    from tests import toy
+
+    study = toy_study(config={"interrupts_at": 2}, search={"trials": 2})
+    monkeypatch.setattr(toy, "FINGERPRINT", "the first rows")
+    with pytest.raises(KeyboardInterrupt):
+        start(study, text="", in_process=True)
+    (folder / "resumed").touch()
+    monkeypatch.setattr(toy, "FINGERPRINT", "other rows")
+    with pytest.raises(UsageError, match="fingerprint the first rows when it began, other rows now"):
+        resume("toy", in_process=True)
+    monkeypatch.setattr(toy, "FINGERPRINT", "the first rows")
+    resume("toy", in_process=True)
+
+
+def test_a_fault_in_the_data_leaves_nothing_behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hpo.driver import start
+    from tests import toy
+
+    monkeypatch.setattr(toy, "FINGERPRINT", "")
+    with pytest.raises(UsageError, match="toy: there are no rows"):
+        start(toy_study(), text="", in_process=True)
+    assert not (folder / "studies").exists()
+
+
+def test_what_a_crash_left_half_written_is_swept_away(folder: Path) -> None:
+    engine = new_engine(folder, toy_study(search={"trials": 1, "scheduler": "fifo"}))
+    segment = engine.next_segment()
+    assert segment is not None
+    said = run_segment(segment)
+    for _ in range(2):
+        word = next(said)
+        assert isinstance(word, Reported)
+        engine.reported(segment, word)
+    next(said)  # committed by the worker, never acknowledged
+    said.close()
+    (engine.paths.trial(0) / "checkpoint-0004-1.0123.tmp").mkdir()
+    new_engine(folder, engine.study)
+    assert sorted(path.name for path in engine.paths.trial(0).iterdir()) == ["checkpoint-0002-1"]
+
+
+def test_a_screen_that_has_gone_does_not_end_the_study(folder: Path) -> None:
+    import io
+
+    from hpo.history import fold
+    from hpo.tracking.terminal import Terminal
+
+    class Closed(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    engine = new_engine(folder, toy_study(search={"trials": 2}))
+    engine.tell = Terminal(engine.study, Closed(), fold(engine.ledger.events())).tell
+    assert run(engine).history.finished

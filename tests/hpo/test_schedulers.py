@@ -16,7 +16,9 @@ OBJECTIVE = Objective(maximize="score")
 def report(trial: Trial, epoch: float, score: float) -> None:
     step = len(trial.evaluations) + 1
     trial.evaluations.append(
-        Evaluation(step=step, epoch=epoch, metrics={"score": score}, seconds=1.0, checkpoint=None, time=0.0)
+        Evaluation(
+            step=step, epoch=epoch, metrics={"score": score}, seconds=1.0, checkpoint=None, diverged=None, time=0.0
+        )
     )
 
 
@@ -42,6 +44,15 @@ def test_asha_stops_below_the_top_third_and_says_why() -> None:
     assert decision.stop
     assert decision.reason == "epoch 1: score 0.4000 below the cutoff 0.6333 of 3 trials before it"
     assert decision.inputs == {"rung": 1, "score": 0.4, "cutoff": pytest.approx(0.6 + 0.1 / 3), "trials": 3}
+
+
+def test_a_trial_that_reported_no_objective_does_not_disturb_the_others() -> None:
+    history, asha = history_of(2), ASHA(objective=OBJECTIVE)
+    history.trials[0].evaluations.append(
+        Evaluation(step=1, epoch=1, metrics={}, seconds=1.0, checkpoint=None, diverged="loss is nan", time=0.0)
+    )
+    report(history.trials[1], 1, 0.5)
+    assert not asha.judge(history, history.trials[1]).stop
 
 
 def test_asha_minimizes_as_it_maximizes() -> None:

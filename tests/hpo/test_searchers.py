@@ -29,7 +29,7 @@ def study(name: str, trials: int, seed: int = 0) -> History:
         trial = Trial(number=number, params=asked.propose(history), asked=0.0, state=STATES[number % len(STATES)])
         score = -abs(float(trial.params["share"]) - 0.4)  # type: ignore[arg-type]
         if trial.state is not State.FAILED:
-            trial.evaluations.append(Evaluation(1, 1.0, {"score": score}, 1.0, None, 0.0))
+            trial.evaluations.append(Evaluation(1, 1.0, {"score": score}, 1.0, None, None, 0.0))
         history.trials.append(trial)
     return history
 

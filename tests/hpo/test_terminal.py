@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+from hpo.history import fold
 from hpo.tracking.terminal import Terminal
 from tests.hpo.test_engine import new_engine, run, toy_study
 
@@ -14,9 +15,7 @@ class FakeTerminal(io.StringIO):
 
 def told(folder: Path, screen: io.StringIO, **changes: object) -> Terminal:
     engine = new_engine(folder, toy_study(**changes))
-    terminal = Terminal(engine.study, screen)
-    for event in engine.ledger.events():
-        terminal.history.apply(event)
+    terminal = Terminal(engine.study, screen, fold(engine.ledger.events()))
     engine.tell = terminal.tell
     with terminal:
         run(engine)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from train_fn.checkpoint import sync
 from train_fn.data.record import Examples, Prepared
 from train_fn.errors import DataError
 
@@ -34,6 +35,8 @@ def write(folder: Path, splits: "Mapping[str, pd.DataFrame]") -> None:
         for split, table in splits.items():
             table.to_parquet(unfinished / f"{split}.parquet", index=False)
         (unfinished / RECORD).write_text(json.dumps(describe(splits), ensure_ascii=False, indent=2), encoding="utf-8")
+        for path in (*unfinished.iterdir(), unfinished):
+            sync(path)  # or a power cut could leave the name without the rows
         try:
             os.rename(unfinished, folder)
         except OSError:
