@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-COLOURS = {"COMPLETE": "#1f77b4", "PRUNED": "#9aa5b1", "DIVERGED": "#d62728", "FAILED": "#d62728"}
-WINNER = "#e8590c"
+GREY = "#9aa5b1"
+COLOURS = {"winner": "#e8590c", "complete": "#1f77b4", "pruned": GREY, "diverged": "#d62728", "failed": "#d62728"}
 
 
 @dataclass(frozen=True)
@@ -40,26 +40,29 @@ def draw(curves: list[Curve], metric: str, title: str) -> Any:
     """A plotly figure: the winner in front, stopped trials in grey, hovering names the trial."""
     import plotly.graph_objects as go
 
-    figure = go.Figure()
+    figure, named = go.Figure(), set()
     for curve in sorted(curves, key=lambda curve: curve.wins):
+        kind = "winner" if curve.wins else curve.state.lower()
         said = f"trial {curve.trial:03d} ({curve.state.lower()})"
-        colour = WINNER if curve.wins else COLOURS.get(curve.state, "#9aa5b1")
         figure.add_trace(
             go.Scatter(
                 x=curve.epochs,
                 y=curve.values,
                 mode="lines+markers",
-                name=f"trial {curve.trial:03d}",
-                line={"color": colour, "width": 3 if curve.wins else 1.5},
+                name=kind,
+                legendgroup=kind,
+                showlegend=kind not in named,
+                line={"color": COLOURS.get(kind, GREY), "width": 3 if curve.wins else 1.5},
                 marker={"size": 5},
                 hovertemplate=f"{said}<br>epoch %{{x}}: %{{y:.4f}}<extra></extra>",
-                showlegend=False,
             )
         )
+        named.add(kind)
         if curve.wins:
             x, y = curve.end
             figure.add_annotation(x=x, y=y, text=f"trial {curve.trial:03d}", ax=30, ay=-20)
     figure.update_layout(title=title, xaxis_title="epoch", yaxis_title=metric, template="plotly_white", height=480)
+    figure.update_xaxes(tick0=0, dtick=1 if max(curve.end[0] for curve in curves) <= 20 else None)
     return figure
 
 

@@ -3,12 +3,13 @@
 from collections import Counter
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from hpo.history import State, Trial
 from hpo.results import Results
-from hpo.tracking.terminal import short
+from hpo.wording import describe
 
 
 def status_row(results: Results) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def print_status(found: list[Results]) -> None:
     if not found:
         print("no studies here yet; `hpo run search_spaces/smoke.yaml` makes the first")
         return
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD)
     for heading in ("study", "state", "trials", "best"):
         table.add_column(heading)
     for results in found:
@@ -40,11 +41,13 @@ def print_status(found: list[Results]) -> None:
 
 
 def print_trials(results: Results) -> None:
-    """Best first; a column for each searched parameter."""
+    """Best first, each with its parameters."""
     objective = results.objective
-    table = Table(title=f"study {results.study.study}: {results.state}", title_justify="left")
-    for heading in ("trial", objective.metric, "epochs", "state", *results.study.search_space):
-        table.add_column(heading, overflow="fold")
+    title = f"study {results.study.study}: {results.state}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for heading in ("trial", objective.metric, "epochs", "state"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("parameters")
 
     def rank(trial: Trial) -> tuple[bool, float]:
         value = trial.value(objective)
@@ -57,7 +60,7 @@ def print_trials(results: Results) -> None:
             f"{value:.4f}" if value is not None else "",
             f"{trial.evaluations[-1].epoch:g}" if trial.evaluations else "0",
             trial.state.lower(),
-            *(short(trial.params.get(name, "")) for name in results.study.search_space),
+            describe(trial),
         )
     Console().print(table)
     print_winner(results)
@@ -72,8 +75,7 @@ def print_winner(results: Results) -> None:
     best = winner.best(objective)
     assert best is not None
     value = f"{objective.metric} {best.metrics[objective.metric]:.4f}"
-    params = ", ".join(f"{key}={short(value)}" for key, value in winner.params.items())
-    print(f"{name}: best {value} in trial {winner.number:03d}, epoch {best.epoch:g}: {params}")
+    print(f"{name}: best {value} in trial {winner.number:03d}, epoch {best.epoch:g}: {describe(winner)}")
     if results.state == "finished" and results.study.registry:
         print(
             f"next: `hpo promote {name}` scores it on the sealed test split and makes it the champion; "

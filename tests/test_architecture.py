@@ -42,6 +42,7 @@ MAY_IMPORT = {
         "hpo/paths",
         "hpo/study_file",
         "hpo/trainable",
+        "hpo/wording",
         "train_fn",
         "dashboards",
     },
@@ -58,7 +59,8 @@ MAY_IMPORT = {
     },
     "hpo/executors": {"hpo/engine", "hpo/errors", "hpo/segment", "hpo/study_file", "hpo/worker"},
     "hpo/results": {"hpo/history", "hpo/ledger", "hpo/objective", "hpo/paths", "hpo/study_file"},
-    "hpo/tables": {"hpo/history", "hpo/results", "hpo/tracking"},
+    "hpo/wording": {"hpo/history"},
+    "hpo/tables": {"hpo/history", "hpo/results", "hpo/wording"},
     "hpo/preparation": {"hpo/errors", "hpo/history", "hpo/study_file", "hpo/trainable"},
     "hpo/registry": {
         "hpo/preparation",

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import TextIO
 
+from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -12,6 +13,7 @@ from rich.text import Text
 from hpo.history import History, State, Trial
 from hpo.ledger import Event
 from hpo.study_file import Study
+from hpo.wording import describe
 
 COLOURS = {
     State.WAITING: "dim",
@@ -21,6 +23,7 @@ COLOURS = {
     State.DIVERGED: "red",
     State.FAILED: "red",
 }
+PADDING = 3  # columns between two cells
 ROWS_BESIDE_TABLE = 7  # title, header, rules and the summary below
 
 
@@ -37,7 +40,16 @@ class Terminal:
     def __init__(self, study: Study, screen: TextIO, history: History) -> None:
         self.study, self.history = study, history
         self.console = Screen(file=screen, highlight=False, soft_wrap=not screen.isatty())
-        self.live = Live(console=self.console, refresh_per_second=4) if screen.isatty() else None
+        self.live = (
+            Live(
+                console=self.console,
+                refresh_per_second=4,
+                redirect_stdout=False,  # what libraries print is for the log file, not for above the table
+                redirect_stderr=False,
+            )
+            if screen.isatty()
+            else None
+        )
 
     def __enter__(self) -> "Terminal":
         if self.live:
@@ -58,11 +70,12 @@ class Terminal:
     def table(self) -> Group:
         """Running trials first, then the best of the ended: what fits the screen."""
         metric = self.study.objective.metric
-        table = Table(title=f"study {self.study.study}", title_justify="left")
-        for name in ("trial", "epoch", metric, "best", "state", "why"):
-            table.add_column(
-                name, justify="right" if name in ("trial", "epoch", metric, "best") else "left", no_wrap=True
-            )
+        table = Table(title=f"study {self.study.study}", title_justify="left", box=box.SIMPLE_HEAD)
+        widths = {"trial": 5, "epoch": 5, metric: len(metric), "best": 6, "state": 8}
+        for name, width in widths.items():
+            table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True, min_width=width)
+        left = self.console.width - sum(widths.values()) - PADDING * (len(widths) + 1)
+        table.add_column("why", no_wrap=True, overflow="ellipsis", max_width=max(left, 10))  # gives way
         room = max(5, self.console.height - ROWS_BESIDE_TABLE)
         for trial in sorted(self.history.trials, key=self._rank)[:room]:
             last = trial.evaluations[-1] if trial.evaluations else None
@@ -86,7 +99,7 @@ class Terminal:
         name, metric = f"trial {trial.number:03d}", self.study.objective.metric
         if event.kind == "started":
             again = f" again, from report {event.payload['from_step']}" if trial.attempt > 1 else ""
-            return f"{name} started{again}: {', '.join(f'{key}={short(value)}' for key, value in trial.params.items())}"
+            return f"{name} started{again}: {describe(trial)}"
         if event.kind == "reported":
             last = trial.evaluations[-1]
             value = last.metrics.get(metric, float("nan"))
@@ -117,8 +130,3 @@ class Terminal:
     def _value(self, trial: Trial) -> str:
         value = trial.value(self.study.objective)
         return f"{value:.4f}" if value is not None else ""
-
-
-def short(value: object) -> str:
-    """Four significant digits are enough to recognise a number by."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

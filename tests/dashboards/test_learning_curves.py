@@ -26,7 +26,7 @@ def test_there_is_a_curve_per_trial_in_order_of_epochs() -> None:
 
 def test_the_winner_is_drawn_last_and_so_in_front() -> None:
     figure = learning_curves.draw(learning_curves.data(FRAME, winner=1), "f1", "study toy")
-    assert [trace.name for trace in figure.data] == ["trial 000", "trial 002", "trial 001"]
+    assert [trace.name for trace in figure.data] == ["complete", "pruned", "winner"]
     assert list(figure.data[-1].y) == [0.5, 0.9] and figure.layout.yaxis.title.text == "f1"
 
 

@@ -47,6 +47,13 @@ def test_a_terminal_gets_a_live_table(folder: Path) -> None:
     assert terminal.summary().startswith("12 of 12 trials: ")
 
 
+def test_what_libraries_print_stays_out_of_the_table(folder: Path) -> None:
+    screen = FakeTerminal()
+    with Terminal(toy_study(), screen, fold([])):
+        print("chatter")
+    assert "chatter" not in screen.getvalue()
+
+
 def test_the_table_fits_a_small_screen(folder: Path) -> None:
     terminal = told(folder, io.StringIO(), search={"trials": 40, "searcher": "random"})
     terminal.console.size = (80, 24)  # type: ignore[assignment]
@@ -54,3 +61,5 @@ def test_the_table_fits_a_small_screen(folder: Path) -> None:
         terminal.console.print(terminal.table())
     lines = capture.get().splitlines()
     assert len(lines) <= 24 and max(map(len, lines)) <= 80
+    heading = next(line for line in lines if "trial" in line)
+    assert heading.split() == ["trial", "epoch", "score", "best", "state", "why"], "only the reason is cut short"
