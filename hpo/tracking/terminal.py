@@ -71,7 +71,7 @@ class Terminal:
         """Running trials first, then the best of the ended: what fits the screen."""
         metric = self.study.objective.metric
         table = Table(title=f"study {self.study.study}", title_justify="left", box=box.SIMPLE_HEAD)
-        widths = {"trial": 5, "epoch": 5, metric: len(metric), "best": 6, "state": 8}
+        widths = {"trial": 5, "epoch": 5, metric: max(len(metric), 7), "best": 7, "state": 8}
         for name, width in widths.items():
             table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True, min_width=width)
         left = self.console.width - sum(widths.values()) - PADDING * (len(widths) + 1)
