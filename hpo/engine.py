@@ -55,8 +55,8 @@ class Engine:
 
     def reported(self, segment: Segment, said: Reported) -> bool:
         """Acknowledge a report by its row; whether the trial goes on. A late one of an older attempt is refused."""
-        trial = self.history.trials[segment.trial]
-        if trial.attempt != segment.attempt or trial.state is not State.RUNNING:
+        trial = self._current(segment)
+        if trial is None:
             log.warning("refused: step %d of attempt %d of trial %d", said.step, segment.attempt, segment.trial)
             return False
         self._append("reported", trial, step=said.step, **{key: v for key, v in asdict(said).items() if key != "step"})

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hpo.executors.in_process import execute
 from hpo.history import State, fold
 from hpo.ledger import Ledger
 from hpo.paths import StudyPaths
-from hpo.segment import Reported
+from hpo.segment import Reported, Said
 from hpo.study_file import Study
 from hpo.trainable import resolve
 from hpo.worker import run_segment
@@ -48,6 +49,18 @@ def run(engine: Engine) -> Engine:
     execute(engine)
     engine.finish()
     return engine
+
+
+def after_reports(engine: Engine, reports: int) -> Generator[Said, None, None]:
+    """A first segment whose first reports were acknowledged; it can go on."""
+    segment = engine.next_segment()
+    assert segment is not None
+    said = run_segment(segment)
+    for _ in range(reports):
+        word = next(said)
+        assert isinstance(word, Reported)
+        engine.reported(segment, word)
+    return said
 
 
 def test_a_study_runs_to_its_end_and_finds_the_optimum(folder: Path) -> None:
@@ -127,13 +140,7 @@ def test_no_acknowledged_epoch_is_trained_again(folder: Path) -> None:
         config={"max_epochs": 5, "witness": str(folder / "witness")}, search={"trials": 1, "scheduler": "fifo"}
     )
     engine = new_engine(folder, study)
-    segment = engine.next_segment()
-    assert segment is not None
-    said = run_segment(segment)
-    for _ in range(3):
-        word = next(said)
-        assert isinstance(word, Reported)
-        engine.reported(segment, word)
+    said = after_reports(engine, 3)
     said.close()
     run(new_engine(folder, study))
     epochs = [json.loads(line)["epoch"] for line in (folder / "witness").read_text().splitlines()]
@@ -143,13 +150,7 @@ def test_no_acknowledged_epoch_is_trained_again(folder: Path) -> None:
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(folder: Path) -> None:
     study = toy_study(search={"trials": 1, "scheduler": "fifo"}, objective={"minimize": "score"})
     engine = new_engine(folder, study)  # the score rises: the first checkpoint stays the best and is kept
-    segment = engine.next_segment()
-    assert segment is not None
-    said = run_segment(segment)
-    for _ in range(3):
-        word = next(said)
-        assert isinstance(word, Reported)
-        engine.reported(segment, word)
+    after_reports(engine, 3)
     newest = engine.paths.trial(0) / "checkpoint-0003-1" / "state.json"
     newest.write_text(newest.read_text() + " ")
     again = new_engine(folder, study).next_segment()
@@ -274,13 +275,7 @@ def test_a_fault_in_the_data_leaves_nothing_behind(folder: Path, monkeypatch: py
 
 def test_what_a_crash_left_half_written_is_swept_away(folder: Path) -> None:
     engine = new_engine(folder, toy_study(search={"trials": 1, "scheduler": "fifo"}))
-    segment = engine.next_segment()
-    assert segment is not None
-    said = run_segment(segment)
-    for _ in range(2):
-        word = next(said)
-        assert isinstance(word, Reported)
-        engine.reported(segment, word)
+    said = after_reports(engine, 2)
     next(said)  # committed by the worker, never acknowledged
     said.close()
     (engine.paths.trial(0) / "checkpoint-0004-1.0123.tmp").mkdir()
