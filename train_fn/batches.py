@@ -1,43 +1,96 @@
 """Which rows go through the model together, and in which order."""
 
-import numpy
-import torch
+from collections.abc import Sequence
 
+import numpy
+
+from train_fn.config import TrainingConfig
 from train_fn.seeding import generator
 from train_fn.tokens import Tokens
 
 POOL = 50  # batches sorted by length together: little padding, and still a new order in each epoch (assumption)
 EVALUATION_ROWS = 64  # per forward pass; without gradients there is room for more rows than in training
-WIDTH = 8  # tokens; the tensor cores of a GPU want widths that are multiples of it
+
+Rows = numpy.ndarray  # int64 row numbers
 
 
-def training_batches(lengths: numpy.ndarray, batch_size: int, seed: int, epoch: int) -> list[numpy.ndarray]:
-    """Every row once, in batches of rows of like length: a pure function of its arguments."""
-    random = generator(seed, "order", epoch)
-    order = random.permutation(len(lengths))
-    pools = cut(order, POOL * batch_size)
-    batches = [batch for pool in pools for batch in cut(by_length(pool, lengths), batch_size)]
-    return [batches[index] for index in random.permutation(len(batches))]
+def num_batches(tokens: Tokens, config: TrainingConfig) -> int:
+    """In one epoch, and the same in each."""
+    units = len(tokens.lengths) if tokens.groups is None else tokens.groups.max() + 1
+    return -(-units // batch_units(tokens, config.batch_size))
 
 
-def evaluation_batches(lengths: numpy.ndarray) -> list[numpy.ndarray]:
-    return cut(by_length(numpy.arange(len(lengths)), lengths), EVALUATION_ROWS)
+def training_batches(tokens: Tokens, config: TrainingConfig, epoch: int) -> list[Rows]:
+    """One epoch, in batches of rows of like length: a pure function of its arguments.
+
+    Every row once, or, where `sampling_power` is below 1, as many draws as there are rows. Of a ranking, batches hold
+    whole queries, as many as have about batch_size rows.
+    """
+    random = generator(config.seed, "order", epoch)
+    if tokens.groups is None:
+        lengths, members = tokens.lengths, None
+    else:
+        members = queries(tokens.groups)
+        lengths = numpy.array([tokens.lengths[rows].max() for rows in members])
+    if config.sampling_power < 1:
+        chances = row_chances(tokens.targets.numpy(force=True), config.sampling_power)
+        order = random.choice(len(lengths), size=len(lengths), p=chances)
+    else:
+        order = random.permutation(len(lengths))
+    size = batch_units(tokens, config.batch_size)
+    batches = [
+        batch for pool in cut(order, POOL * size) for batch in cut(pool[lengths[pool].argsort(kind="stable")], size)
+    ]
+    batches = [batches[index] for index in random.permutation(len(batches))]
+    return batches if members is None else [numpy.concatenate([members[query] for query in b]) for b in batches]
 
 
-def by_length(rows: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:
-    return rows[numpy.argsort(lengths[rows], kind="stable")]
+def row_chances(class_ids: numpy.ndarray, power: float) -> numpy.ndarray:
+    """A class is drawn as its rows to this power: 1 as it is, 1/2 square-root, 0 class-balanced sampling.
+
+    Kang et al. 2019 (arXiv:1910.09217), section 3.
+    """
+    counts = numpy.bincount(class_ids).astype(float)
+    chances = (counts ** (power - 1))[class_ids]  # of a class, shared by its rows
+    return chances / chances.sum()
 
 
-def cut(rows: numpy.ndarray, size: int) -> list[numpy.ndarray]:
+def batch_units(tokens: Tokens, batch_size: int) -> int:
+    """Rows of a batch, or queries of a ranking."""
+    if tokens.groups is None:
+        return batch_size
+    return max(1, round(batch_size * (tokens.groups.max() + 1) / len(tokens.groups)))
+
+
+def queries(groups: numpy.ndarray) -> list[Rows]:
+    """The rows of each query, which stand side by side."""
+    return numpy.split(numpy.arange(len(groups)), numpy.flatnonzero(numpy.diff(groups)) + 1)
+
+
+def parts(rows: Rows, size: int, groups: numpy.ndarray | None) -> list[Rows]:
+    """A batch in micro-batches of at most so many rows; a query stays whole, however many rows it has."""
+    if groups is None:
+        return cut(rows, size)
+    filled: list[list[Rows]] = []
+    for query in (rows[place] for place in queries(groups[rows])):
+        if filled and sum(map(len, filled[-1])) + len(query) <= size:
+            filled[-1].append(query)
+        else:
+            filled.append([query])
+    return [numpy.concatenate(part) for part in filled]
+
+
+def share(rows: Rows, rank: int, num_processes: int, groups: numpy.ndarray | None) -> Rows:
+    """What one of several processes takes of a batch: rows of like length, or queries, in turn."""
+    if groups is None or num_processes == 1:
+        return rows[rank::num_processes]
+    mine: Sequence[Rows] = [rows[place] for place in queries(groups[rows])][rank::num_processes]
+    return numpy.concatenate([rows[:0], *mine])
+
+
+def evaluation_batches(lengths: numpy.ndarray) -> list[Rows]:
+    return cut(lengths.argsort(kind="stable"), EVALUATION_ROWS)
+
+
+def cut(rows: Rows, size: int) -> list[Rows]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-
-def collate(tokens: Tokens, rows: numpy.ndarray) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """Inputs, of shape (rows, longest of them), and targets; put together on the device that holds the tokens."""
-    device = tokens.ids.device
-    width = -(-int(tokens.lengths[rows].max()) // WIDTH) * WIDTH
-    index = torch.from_numpy(rows).to(device, non_blocking=True)
-    positions = tokens.starts[index, None] + torch.arange(width, device=device)
-    mask = positions < tokens.ends[index, None]
-    ids = tokens.ids[positions.clamp(max=len(tokens.ids) - 1)].long()
-    return {"input_ids": ids.where(mask, tokens.pad_id), "attention_mask": mask.long()}, tokens.targets[index]

@@ -1,109 +1,195 @@
 """Which settings a fine-tuning run has, and which values they may take."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from math import inf
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Literal
 
 from train_fn.data import DataConfig
+from train_fn.metrics import HIGHER_IS_BETTER
+from train_fn.values import (
+    AboveOne,
+    AboveZero,
+    BelowOne,
+    Between,
+    Count,
+    CountOrZero,
+    Flag,
+    Fraction,
+    Length,
+    Name,
+    NotNegative,
+    Positive,
+    Seed,
+    check_values,
+)
 
-ScheduleName = Literal["constant", "linear", "cosine", "wsd"]
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Freeze = Literal["nothing", "embeddings", "backbone"]
+OptimizerName = Literal["adamw", "adafactor", "radam", "sgd"]
+ScheduleName = Literal["constant", "linear", "cosine", "cosine_restarts", "step", "plateau", "one_cycle", "wsd"]
+LossName = Literal["auto", "cross_entropy", "focal", "mse", "mae", "huber", "pairwise", "listwise"]
+ClassWeights = Literal["none", "balanced", "effective_number"]
+LossWeighting = Literal["samples", "tokens"]
+Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
+Sharding = Literal["none", "full"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextConfig:
-    """Everything that one fine-tuning run of a text classifier depends on."""
+class TrainingConfig:
+    """What the fine-tuning of any model on any data depends on; off or neutral unless set."""
 
-    data: DataConfig  # what to learn from, and how it is split
+    # The model
+    model: Name = "minilm"  # "minilm", "tiny", a folder written by save_pretrained, or a hub name
+    replace_head: Flag = False  # draw a new head even where the model brings one that fits
+    hidden_dropout: BelowOne | None = None  # after embeddings and sub-layers; None = the model's own
+    attention_dropout: BelowOne | None = None  # on attention weights; None = the model's own
+    classifier_dropout: BelowOne | None = None  # before the head; None = the model's own
 
-    model: str = "minilm"  # "minilm", "tiny", a folder written by save_pretrained, or a hub name
-    max_length: int = 128  # tokens kept of each text
-    hidden_dropout: float | None = None  # after embeddings and sub-layers; None = the model's own
-    attention_dropout: float | None = None  # on attention weights; None = the model's own
-    classifier_dropout: float | None = None  # before the classification head; None = the model's own
+    # Which weights learn
+    freeze: Freeze = "nothing"  # what never learns; backbone = all but the head
+    freeze_blocks: CountOrZero = 0  # the first blocks that never learn, and the embeddings below them
+    unfreeze_every: Positive | None = None  # epochs after which one more block, from the top down, begins to learn
+    lora_rank: CountOrZero = 0  # rank of the update that is learned instead of the matrices themselves; 0 = no LoRA
+    lora_alpha: Positive = 16.0  # the update counts alpha / rank
+    lora_dropout: BelowOne = 0.0  # on what enters the update
+    lora_targets: Name = "default"  # "default" of the architecture, "all-linear", or module names: "query,value"
 
-    max_epochs: int = 3  # passes over the training rows; the schedule ends here even if the run is stopped sooner
-    batch_size: int = 32  # rows per optimizer step
-    micro_batch_size: int | None = None  # rows per forward pass, for want of memory; None = batch_size
+    # How long and how often
+    max_epochs: Count = 3  # passes over the training rows; the schedule ends here even if the run is stopped sooner
+    batch_size: Count = 32  # rows per optimizer step
+    micro_batch_size: Count | None = None  # rows per forward pass, for want of memory; None = batch_size
+    eval_epochs: Positive = 1.0  # epochs from one evaluation and report to the next; 0.25 = four in each epoch
+    eval_steps: Count | None = None  # the same in optimizer steps; None = as eval_epochs says
+    early_stopping_patience: Count | None = None  # evaluations without gain after which the run ends; None = never
+    early_stopping_min_gain: NotNegative = 0.0  # a smaller gain counts as none
+    early_stopping_metric: Name = "loss"  # of validation; falls or rises as its kind does
 
-    learning_rate: float = 5e-5  # peak rate of the pooler and the head, and of every block where layer_decay is 1
-    layer_decay: float = 1.0  # each block's rate over that of the one above; 1 = the same everywhere
-    head_learning_rate_multiplier: float = 1.0  # the new head's rate over learning_rate
-    schedule: ScheduleName = "linear"  # how the rate moves after warm-up
-    warmup_ratio: float = 0.0  # share of all steps over which the rate rises from 0
+    # The optimizer
+    optimizer: OptimizerName = "adamw"
+    learning_rate: Positive = 5e-5  # peak rate of the pooler and the head, and of every block where layer_decay is 1
+    layer_decay: AboveZero = 1.0  # each block's rate over that of the one above; 1 = the same everywhere
+    head_learning_rate_multiplier: Positive = 1.0  # the head's rate over learning_rate
+    weight_decay: NotNegative = 0.01  # decoupled, as in AdamW; never on biases and norms
+    adam_beta1: BelowOne = 0.9  # memory of the gradient's mean
+    adam_beta2: BelowOne = 0.999  # memory of the gradient's square
+    adam_epsilon: Positive = 1e-8  # added to the root of the square
+    amsgrad: Flag = False  # AdamW divides by the largest square so far
+    momentum: BelowOne = 0.9  # of SGD
+    nesterov: Flag = False  # SGD looks ahead along its momentum
+    max_grad_norm: Positive | None = 1.0  # L2 norm over all gradients above which they are scaled down; None = never
 
-    weight_decay: float = 0.01  # decoupled, as in AdamW; never on biases and norms
-    adam_beta1: float = 0.9  # memory of the gradient's mean
-    adam_beta2: float = 0.999  # memory of the gradient's square
-    adam_epsilon: float = 1e-8  # added to the root of the square
-    max_grad_norm: float | None = 1.0  # L2 norm over all gradients above which they are scaled down; None = never
-    label_smoothing: float = 0.0  # share of the target spread evenly over all classes
+    # The schedule: how the learning rate moves
+    schedule: ScheduleName = "linear"
+    warmup_ratio: Fraction = 0.0  # share of all steps over which the rate rises from 0
+    warmup_steps: Count | None = None  # the same in steps; None = as warmup_ratio says
+    min_learning_rate_ratio: BelowOne = 0.0  # of the peak, below which no schedule goes
+    cosine_cycles: Count = 3  # of cosine_restarts
+    step_epochs: Positive = 1.0  # epochs from one drop of `step` to the next
+    step_factor: Between = 0.1  # what `step` multiplies the rate by
+    plateau_patience: CountOrZero = 1  # evaluations without gain in valid loss that `plateau` waits for
+    plateau_factor: Between = 0.5  # what `plateau` multiplies the rate by
+    cooldown_ratio: AboveZero = 0.2  # share of the steps after warm-up over which `wsd` falls
 
+    # What is made small
+    loss: LossName = "auto"  # auto = cross_entropy, mse or listwise, as the task is
+    label_smoothing: BelowOne = 0.0  # share of the target spread evenly over all classes
+    focal_gamma: NotNegative = 2.0  # how much focal turns from easy rows to hard ones; 0 = cross-entropy
+    huber_delta: Positive = 1.0  # error up to which huber is a square
+    class_weights: ClassWeights = "none"  # of a row's loss by its class
+    effective_number_beta: Between = 0.999  # near 1 the weights near `balanced`
+    loss_weighting: LossWeighting = "samples"  # each row counts once, or once for each of its tokens
+    sampling_power: Fraction = (
+        1.0  # a class is drawn as its rows to this power; 1 = every row once an epoch, 0 = evenly
+    )
+    r_drop: NotNegative = 0.0  # weight of the divergence between two passes under other dropout; 0 = one pass
+    spike_factor: AboveOne | None = 3.0  # training loss over its best that counts as divergence; None = only non-finite
+
+    # Averaged weights, which are evaluated and saved in place of the last ones
+    ema_decay: Between | None = None  # exponential moving average over steps; None = none
+    swa_start: BelowOne | None = None  # share of the run after which the weights at evaluations are averaged; None = no
+
+    # The machine
     precision: Precision = "auto"  # of the forward pass; the weights stay fp32. auto = the fastest that the device has
-    seed: int = 0  # of new weights, the order of rows and dropout; apart from the data's seed
+    num_processes: Count = 1  # which share each batch, one per GPU
+    sharding: Sharding = "none"  # full = the processes also share weights and optimizer, for want of memory
+    histograms: Flag = False  # of weights and gradients, with each report
+    per_class_metrics: Flag = False  # also report precision, recall and F1 of each class as a metric of its own
+    seed: Seed = 0  # of new weights, the order of rows and dropout; apart from the data's seed
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            rule, holds = RULES[field.name]
-            value = getattr(self, field.name)
-            if not holds(value):
-                raise ValueError(f"`{field.name}` must be {rule}, got {value!r}; try {EXAMPLES[field.name]}")
+        check_values(self)
         if self.micro_batch_size is not None and self.micro_batch_size > self.batch_size:
             raise ValueError(
                 f"`micro_batch_size` must be at most batch_size ({self.batch_size}), got {self.micro_batch_size}; "
                 f"try {self.batch_size}"
             )
+        if self.warmup_steps is not None and self.warmup_ratio > 0:
+            raise ValueError(
+                f"`warmup_steps` must be None beside `warmup_ratio` ({self.warmup_ratio}), got {self.warmup_steps}; "
+                "give one of the two"
+            )
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("`nesterov` must be false where `momentum` is 0, got true; try momentum 0.9")
+        if self.freeze == "backbone" and self.lora_rank > 0:
+            raise ValueError(
+                "`freeze` must be nothing beside `lora_rank`, which freezes the backbone, got backbone; leave it out"
+            )
+        if self.unfreeze_every is not None and (self.freeze == "backbone" or self.lora_rank > 0):
+            beside = "freeze: backbone" if self.freeze == "backbone" else f"lora_rank: {self.lora_rank}"
+            raise ValueError(
+                f"`unfreeze_every` must be None beside {beside}, got {self.unfreeze_every}; leave one of them out"
+            )
+        if self.ema_decay is not None and self.swa_start is not None:
+            raise ValueError(
+                f"`swa_start` must be None beside `ema_decay` ({self.ema_decay}), got {self.swa_start}; "
+                "choose one average"
+            )
+        if self.sharding == "full" and self.num_processes == 1:
+            raise ValueError("`sharding` must be none for one process, got full; try num_processes 2")
 
 
-def is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+@dataclass(frozen=True, kw_only=True)
+class TextConfig(TrainingConfig):
+    """Everything that one fine-tuning run on texts depends on."""
+
+    data: DataConfig  # what to learn from, and how it is split
+    max_length: Length = 128  # tokens kept of each text
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_task(self, self.data.task)
 
 
-def is_number(value: Any) -> bool:
-    # YAML 1.1 reads 5e-5 as text, and `"5e-5" > 0` would raise a TypeError that names no field
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def is_dropout(value: Any) -> bool:
-    return value is None or (is_number(value) and 0 <= value < 1)
-
-
-# field: (rule in words, the same rule in code); NaN fails every comparison and so every rule
-RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "data": ("a DataConfig", lambda value: isinstance(value, DataConfig)),
-    "model": ('"minilm", "tiny", a folder or a hub name', lambda value: isinstance(value, str) and value != ""),
-    "max_length": ("a whole number >= 8", lambda value: is_int(value) and value >= 8),
-    "hidden_dropout": ("in [0, 1) or None", is_dropout),
-    "attention_dropout": ("in [0, 1) or None", is_dropout),
-    "classifier_dropout": ("in [0, 1) or None", is_dropout),
-    "max_epochs": ("a whole number >= 1", lambda value: is_int(value) and value >= 1),
-    "batch_size": ("a whole number >= 1", lambda value: is_int(value) and value >= 1),
-    "micro_batch_size": (
-        "a whole number >= 1 or None",
-        lambda value: value is None or (is_int(value) and value >= 1),
-    ),
-    "learning_rate": ("a number > 0", lambda value: is_number(value) and 0 < value < inf),
-    "layer_decay": ("in (0, 1]", lambda value: is_number(value) and 0 < value <= 1),
-    "head_learning_rate_multiplier": ("a number > 0", lambda value: is_number(value) and 0 < value < inf),
-    "schedule": (f"one of {', '.join(get_args(ScheduleName))}", lambda value: value in get_args(ScheduleName)),
-    "warmup_ratio": ("in [0, 1]", lambda value: is_number(value) and 0 <= value <= 1),
-    "weight_decay": ("a number >= 0", lambda value: is_number(value) and 0 <= value < inf),
-    "adam_beta1": ("in [0, 1)", lambda value: is_number(value) and 0 <= value < 1),
-    "adam_beta2": ("in [0, 1)", lambda value: is_number(value) and 0 <= value < 1),
-    "adam_epsilon": ("a number > 0", lambda value: is_number(value) and 0 < value < inf),
-    "max_grad_norm": (
-        "a number > 0 or None",
-        lambda value: value is None or (is_number(value) and 0 < value < inf),
-    ),
-    "label_smoothing": ("in [0, 1)", lambda value: is_number(value) and 0 <= value < 1),
-    "precision": (f"one of {', '.join(get_args(Precision))}", lambda value: value in get_args(Precision)),
-    "seed": ("a whole number in [0, 2**63)", lambda value: is_int(value) and 0 <= value < 2**63),
+# losses that fit a task; the first is what `auto` means
+LOSSES_OF_TASK: dict[str, tuple[LossName, ...]] = {
+    "classification": ("cross_entropy", "focal"),
+    "regression": ("mse", "mae", "huber"),
+    "ranking": ("listwise", "pairwise", "mse", "mae", "huber"),
 }
 
-# the way out: a value that is allowed and sensible
-EXAMPLES: Mapping[str, Any] = {
-    **{field.name: field.default for field in fields(TextConfig)},
-    "data": "DataConfig(source='docstrings')",
-    "micro_batch_size": 8,
-}
+# settings that only classes give a sense to, and their neutral value
+ONLY_FOR_CLASSES = {"label_smoothing": 0.0, "class_weights": "none", "sampling_power": 1.0, "per_class_metrics": False}
+
+
+def check_task(config: TrainingConfig, task: str) -> None:
+    """Raise a ValueError for a setting that has no meaning for the task."""
+    fitting = LOSSES_OF_TASK[task]
+    if config.loss not in ("auto", *fitting):
+        raise ValueError(f"`loss` must be one of {', '.join(fitting)} for {task}, got {config.loss}; try {fitting[0]}")
+    metrics = HIGHER_IS_BETTER[task]
+    if config.early_stopping_metric not in metrics:
+        raise ValueError(
+            f"`early_stopping_metric` must be one of {', '.join(metrics)}, "
+            f"got {config.early_stopping_metric!r}; try loss"
+        )
+    if task == "classification":
+        return
+    for name, neutral in ONLY_FOR_CLASSES.items():
+        value = getattr(config, name)
+        if value != neutral:
+            raise ValueError(f"`{name}` must be {neutral} for {task}, which has no classes, got {value}; leave it out")
+    if config.r_drop > 0 and task == "ranking":
+        raise ValueError(f"`r_drop` must be 0 for ranking, got {config.r_drop}; leave it out")
+
+
+def loss_of(config: TrainingConfig, task: str) -> LossName:
+    """What `auto` means for the task."""
+    return LOSSES_OF_TASK[task][0] if config.loss == "auto" else config.loss

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, f1_score
 from sklearn.pipeline import make_union
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from train_fn.data import DataConfig, Splits, load
+from train_fn.metrics.classification import SCORES
 
 Metric = Literal["accuracy", "f1_weighted", "f1_macro"]
 
@@ -31,7 +31,7 @@ def tuned_linear_baseline(config: DataConfig, metric: Metric = "f1_weighted") ->
     """The best on valid of a small grid fitted to train: what a search gets, at a hundredth of its price."""
     # one thread: the solver's vectors are short, and on two busy cores two threads took 42 s where one took 6 s
     with threadpool_limits(1):
-        return max(fitted_baselines(load(config), METRICS[metric]), key=lambda baseline: baseline.score)
+        return max(fitted_baselines(load(config), SCORES[metric]), key=lambda baseline: baseline.score)
 
 
 def fitted_baselines(splits: Splits, measure: Callable[[Any, Any], float]) -> Iterator[Baseline]:
@@ -51,12 +51,6 @@ def fitted_baselines(splits: Splits, measure: Callable[[Any, Any], float]) -> It
 def predict(vectorizer: Any, classifier: Any, labels: tuple[str, ...], texts: list[str]) -> list[str]:
     return [labels[class_id] for class_id in classifier.predict(vectorizer.transform(texts))]
 
-
-METRICS: dict[Metric, Callable[[Any, Any], float]] = {
-    "accuracy": accuracy_score,
-    "f1_weighted": partial(f1_score, average="weighted", zero_division=0),
-    "f1_macro": partial(f1_score, average="macro", zero_division=0),
-}
 
 # a word may be one letter or one sign, unlike scikit-learn's default: Korean has such words (and emoji are signs)
 words = partial(TfidfVectorizer, ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\w+|[^\w\s]")

@@ -2,115 +2,146 @@
 
 import math
 import time
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-import torch
-from torch import nn
-from transformers import PreTrainedModel
-
-from train_fn.batches import collate, cut, training_batches
+from train_fn.averaging import holding, update_swa
+from train_fn.batches import Rows, training_batches
 from train_fn.config import TextConfig
-from train_fn.layer_decay import parameter_groups
-from train_fn.losses import cross_entropy
-from train_fn.metrics import evaluate
-from train_fn.model import build_classifier
-from train_fn.optimizers import adamw
-from train_fn.precision import autocast, gradient_scaler, resolve
+from train_fn.evaluation import Evaluation, evaluate
+from train_fn.metrics import HIGHER_IS_BETTER
+from train_fn.monitoring import histograms, summary
 from train_fn.report import Report
-from train_fn.schedules import schedule
-from train_fn.seeding import torch_stream
-from train_fn.state import MODEL, load_state, save_state
-from train_fn.tokens import Tokens, tokenized_splits
+from train_fn.setup import Setup, begin
+from train_fn.state import Captured, State, captured, load_state
+from train_fn.stretch import train_stretch
 
 
 def fine_tune(config: TextConfig, resume_from: Path | None = None) -> Iterator[Report]:
-    """Train, evaluate and report, epoch by epoch."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    precision = resolve(config.precision, device)
-    splits = tokenized_splits(config.data, config.model, config.max_length)
-    train_tokens, valid_tokens = splits.train.to(device), splits.valid.to(device)
-
-    model = build_classifier(config, splits.labels, resume_from and resume_from / MODEL).to(device)
-    groups = parameter_groups(
-        model,
-        learning_rate=config.learning_rate,
-        layer_decay=config.layer_decay,
-        head_learning_rate_multiplier=config.head_learning_rate_multiplier,
-        weight_decay=config.weight_decay,
-    )
-    optimizer = adamw(groups, config)
-    scaler = gradient_scaler(precision, device)
-    num_epochs_done = load_state(resume_from, model=model, optimizer=optimizer, scaler=scaler) if resume_from else 0
-    num_epoch_steps = math.ceil(len(train_tokens.lengths) / config.batch_size)
-    factor = schedule(config.schedule, num_epoch_steps * config.max_epochs, config.warmup_ratio)
-
-    for epoch in range(num_epochs_done + 1, config.max_epochs + 1):
-        began = time.perf_counter()
-        factors = [factor(step) for step in range((epoch - 1) * num_epoch_steps, epoch * num_epoch_steps)]
-        with torch_stream(config.seed, "dropout", epoch):
-            metrics = train_epoch(epoch, factors, model, train_tokens, optimizer, scaler, precision, config)
-        trained = time.perf_counter()
-        metrics |= evaluate(model, valid_tokens, precision)[0]
-        metrics |= {
-            "learning_rate": config.learning_rate * factors[-1],
-            "speed/tokens_per_second": float(train_tokens.lengths.sum()) / (trained - began),
-            "time/epoch_seconds": time.perf_counter() - began,
-        }
-        if reason := divergence(metrics, epoch):
-            finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-            yield Report(epoch=epoch, metrics=finite, diverged=reason)
+    """Train, evaluate and report, until the steps or the patience are used up."""
+    setup, state = begin(config)
+    if resume_from is not None:
+        load_state(resume_from, state)
+    batches = batches_from(setup, state.step)
+    while state.step < setup.plan.num_steps and not out_of_patience(setup, state):
+        num_steps = setup.plan.next_evaluation(state.step) - state.step
+        training, diverged = train_stretch(setup, state, list(islice(batches, num_steps)))
+        if diverged is not None:
+            yield Report(epoch=epoch(setup, state), metrics={}, diverged=diverged)
             return
-        save = partial(
-            save_state, epoch=epoch, model=model, tokenizer=splits.tokenizer, optimizer=optimizer, scaler=scaler
+        average(setup, state)
+        evaluation, seconds = evaluated(setup, state)
+        metrics = evaluation.metrics | training | {"time/eval_seconds": seconds}
+        if not math.isfinite(evaluation.metrics["loss"]):
+            finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+            reason = f"valid loss is {evaluation.metrics['loss']} at step {state.step}"
+            yield Report(epoch=epoch(setup, state), metrics=finite, diverged=reason)
+            return
+        wait_for_gain(setup, state, evaluation.metrics)
+        yield report(setup, state, metrics, evaluation.details)
+    if state.best is not None and state.patience.best_step < state.step and not state.restored:
+        restore_best(state)
+        evaluation, seconds = evaluated(setup, state)
+        yield report(setup, state, evaluation.metrics | {"time/eval_seconds": seconds}, evaluation.details)
+
+
+def batches_from(setup: Setup, step: int) -> Iterator[Rows]:
+    """The rows of each step to come."""
+    for epoch in range(step // setup.plan.epoch_steps, setup.config.max_epochs):
+        done = max(0, step - epoch * setup.plan.epoch_steps)
+        yield from training_batches(setup.train, setup.config, epoch)[done:]
+
+
+def epoch(setup: Setup, state: State) -> float:
+    return state.step / setup.plan.epoch_steps
+
+
+def average(setup: Setup, state: State) -> None:
+    """SWA takes in the weights of each evaluation in the last part of the run."""
+    start = setup.config.swa_start
+    if start is None or state.step < start * setup.plan.num_steps:
+        return
+    weights = list(state.learned.values())
+    if state.average is None:
+        state.average = [parameter.detach().clone() for parameter in weights]
+    else:
+        update_swa(state.average, weights, state.num_averaged)
+    state.num_averaged += 1
+
+
+def evaluated(setup: Setup, state: State) -> tuple[Evaluation, float]:
+    """Of the averaged weights, where there are such; and how many seconds it took."""
+    began = time.perf_counter()
+    with holding(list(state.learned.values()), state.average):
+        evaluation = evaluate(
+            state.model,
+            setup.valid,
+            setup.precision,
+            task=setup.task,
+            labels=setup.labels,
+            scale=setup.scale,
+            world=setup.world,
         )
-        yield Report(epoch=epoch, metrics=metrics, save=save)
+    return evaluation, time.perf_counter() - began
 
 
-def train_epoch(
-    epoch: int,
-    factors: list[float],
-    model: PreTrainedModel,
-    tokens: Tokens,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    precision: str,
-    config: TextConfig,
-) -> dict[str, float]:
-    """One pass over the rows; nothing in it waits for the device before the last line."""
-    model.train()
-    losses, norms = [], []
-    batches = training_batches(tokens.lengths, config.batch_size, config.seed, epoch)
-    for rows, factor in zip(batches, factors, strict=True):
-        for micro_rows in cut(rows, config.micro_batch_size or config.batch_size):
-            inputs, targets = collate(tokens, micro_rows)
-            with autocast(precision, targets.device):
-                logits = model(**inputs).logits
-            loss = cross_entropy(logits, targets, config.label_smoothing)
-            # over the rows of the whole batch: parts of unequal size must add up to its mean
-            scaler.scale(loss / len(rows)).backward()
-            losses.append(loss.detach())
-        scaler.unscale_(optimizer)  # before clipping, which would otherwise see the scaler's factor
-        norms.append(nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm or math.inf))
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak_lr"] * factor
-        scaler.step(optimizer)
-        scaler.update()
-        optimizer.zero_grad()
+def wait_for_gain(setup: Setup, state: State, metrics: Mapping[str, float]) -> None:
+    """Early stopping keeps the best weights; the plateau schedule lowers the rate."""
+    config = setup.config
+    if config.early_stopping_patience is not None:
+        name = config.early_stopping_metric
+        state.patience = state.patience.after(
+            metrics[name],
+            state.step,
+            higher_is_better=HIGHER_IS_BETTER[setup.task][name],
+            min_gain=config.early_stopping_min_gain,
+        )
+        if state.patience.best_step == state.step:
+            weights = state.average or state.learned.values()
+            state.best = [tensor.detach().clone() for tensor in weights]
+    if config.schedule == "plateau":
+        state.plateau = state.plateau.after(metrics["loss"], state.step, higher_is_better=False)
+        if state.plateau.evaluations > config.plateau_patience:
+            state.plateau, state.drops = replace(state.plateau, evaluations=0), state.drops + 1
+
+
+def out_of_patience(setup: Setup, state: State) -> bool:
+    patience = setup.config.early_stopping_patience
+    return patience is not None and state.patience.evaluations >= patience
+
+
+def restore_best(state: State) -> None:
+    """The weights of the best evaluation are the run's result."""
+    for parameter, best in zip(state.learned.values(), state.best or (), strict=True):
+        parameter.data.copy_(best)
+    state.average, state.best, state.restored = None, None, True
+
+
+def report(setup: Setup, state: State, metrics: Mapping[str, float], details: Mapping[str, Any]) -> Report:
+    if setup.config.per_class_metrics:
+        metrics = {**metrics, **of_each_class(details)}
+    details = {**details, "model": summary(state.model)}
+    if setup.config.histograms:
+        details["weights"] = histograms(state.learned.items())
+
+    def capture() -> Captured:
+        return captured(state, setup.tokenizer, setup.scale, asdict(setup.config), {"metrics": metrics, **details})
+
+    return Report(
+        epoch=epoch(setup, state),
+        metrics=metrics,
+        save=lambda folder: capture().save(folder),
+        snapshot=lambda: capture().copy().save,
+        details=details,
+    )
+
+
+def of_each_class(details: Mapping[str, Any]) -> dict[str, float]:
     return {
-        "train_loss": torch.stack(losses).sum().item() / len(tokens.lengths),
-        "grad_norm": mean_of_finite(torch.stack(norms)),
+        f"{name}/{label}": scores[name]
+        for label, scores in details["classes"].items()
+        for name in ("precision", "recall", "f1")
     }
-
-
-def mean_of_finite(norms: torch.Tensor) -> float:
-    """fp16 skips the steps whose gradients overflow; in other precisions such a step shows in the next loss."""
-    return norms[norms.isfinite()].mean().item()
-
-
-def divergence(metrics: dict[str, float], epoch: int) -> str | None:
-    for name, words in {"train_loss": "training loss", "grad_norm": "gradient norm", "loss": "valid loss"}.items():
-        if not math.isfinite(metrics[name]):
-            return f"{words} is {metrics[name]} in epoch {epoch}"
-    return None

@@ -1,4 +1,4 @@
-"""How a pretrained model becomes a classifier of our labels."""
+"""How a pretrained model becomes a model of our task."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from train_fn.config import TextConfig
+from train_fn.config import TrainingConfig
 from train_fn.data import DataConfig
 from train_fn.dropout import set_dropouts
 from train_fn.pretrained import locate
@@ -21,22 +21,31 @@ from train_fn.seeding import torch_stream
 from train_fn.tiny import tiny_folder
 
 
-def build_classifier(config: TextConfig, labels: Sequence[str], checkpoint: Path | None = None) -> PreTrainedModel:
-    """The pretrained body with a head of new weights; or all of it from the `model` folder of a checkpoint."""
-    folder = checkpoint or model_folder(config.model, config.data)
+def new_model(config: TrainingConfig, folder: Path, labels: Sequence[str]) -> PreTrainedModel:
+    """The pretrained body with a head of new weights, or with its own where that fits; one output without labels."""
     architecture = read_architecture(folder)
-    architecture.num_labels = len(labels)
-    architecture.id2label = dict(enumerate(labels))
-    architecture.label2id = {label: index for index, label in enumerate(labels)}
+    architecture.num_labels = max(1, len(labels))
+    if labels:
+        architecture.id2label = dict(enumerate(labels))
+        architecture.label2id = {label: index for index, label in enumerate(labels)}
     set_dropouts(architecture, config)
     with torch_stream(config.seed, "weights"), quiet():
-        if config.model == "tiny" and checkpoint is None:
+        if config.model == "tiny":
             return AutoModelForSequenceClassification.from_config(architecture, dtype=torch.float32)
-        return load_weights(folder, architecture, new_head_allowed=checkpoint is None)
+        model = load_weights(folder, architecture)
+        if config.replace_head:
+            draw_head(model)
+        return model
 
 
 def model_folder(model: str, data: DataConfig) -> Path:
     return tiny_folder(data) if model == "tiny" else locate(model)
+
+
+def saved_model(folder: Path) -> PreTrainedModel:
+    """As a checkpoint holds it."""
+    with quiet():
+        return load_weights(folder, read_architecture(folder), new_head_allowed=False)
 
 
 def read_architecture(folder: Path) -> PretrainedConfig:
@@ -49,7 +58,7 @@ def read_architecture(folder: Path) -> PretrainedConfig:
         ) from error
 
 
-def load_weights(folder: Path, architecture: PretrainedConfig, *, new_head_allowed: bool) -> PreTrainedModel:
+def load_weights(folder: Path, architecture: PretrainedConfig, *, new_head_allowed: bool = True) -> PreTrainedModel:
     model, found = AutoModelForSequenceClassification.from_pretrained(
         folder,
         config=architecture,
@@ -66,3 +75,12 @@ def load_weights(folder: Path, architecture: PretrainedConfig, *, new_head_allow
             "check that its config.json is of the same model"
         )
     return model
+
+
+def draw_head(model: PreTrainedModel) -> None:
+    """New weights for what stands outside the pretrained body, drawn as the architecture draws its own."""
+    for name, module in model.named_children():
+        if name != model.base_model_prefix:
+            for part in module.modules():
+                part._is_hf_initialized = False  # or transformers leaves it as it is
+            module.apply(model._init_weights)

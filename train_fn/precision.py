@@ -1,22 +1,40 @@
 """How many bits the forward and backward passes work in; the weights they update are always fp32."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
 
 from train_fn.config import Precision
 
-DTYPES: Mapping[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+Resolved = Literal["fp32", "tf32", "bf16", "fp16"]
+
+DTYPES: Mapping[str, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def resolve(precision: Precision, device: torch.device) -> Literal["fp32", "bf16", "fp16"]:
-    """What `auto` means on this device."""
-    if precision != "auto":
-        return precision
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    return "bf16" if processor_has_bf16() else "fp32"
+def resolve(precision: Precision, device: torch.device) -> Resolved:
+    """What `auto` means on this device; ValueError for what the device cannot do."""
+    if precision == "auto":
+        if device.type == "cuda":
+            return "bf16" if cuda_has_bf16() else "fp16"
+        return "bf16" if processor_has_bf16() else "fp32"
+    if precision == "tf32" and not (device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)):
+        raise unsupported(precision, device, "needs an NVIDIA GPU from Ampere on", "fp32")
+    if precision == "bf16" and device.type == "cuda" and not cuda_has_bf16():
+        raise unsupported(precision, device, "needs an NVIDIA GPU from Ampere on", "fp16")
+    if precision == "fp16" and device.type not in ("cuda", "cpu"):
+        raise unsupported(precision, device, "needs an NVIDIA GPU or a CPU", "fp32")
+    return precision
+
+
+def unsupported(precision: str, device: torch.device, rule: str, way_out: str) -> ValueError:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return ValueError(f"`precision` {precision} {rule}, got {name}; try {way_out} or auto")
+
+
+def cuda_has_bf16() -> bool:
+    return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def processor_has_bf16() -> bool:
@@ -24,11 +42,23 @@ def processor_has_bf16() -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
-def autocast(precision: str, device: torch.device) -> torch.autocast:
-    """Mixed precision (Micikevicius et al. 2018, arXiv:1710.03740)."""
-    return torch.autocast(device.type, DTYPES[precision], enabled=precision != "fp32")
+def autocast(precision: Resolved, device: torch.device) -> torch.autocast:
+    """Mixed precision of the forward pass (Micikevicius et al. 2017, arXiv:1710.03740)."""
+    return torch.autocast(device.type, DTYPES.get(precision), enabled=precision in DTYPES)
 
 
-def gradient_scaler(precision: str, device: torch.device) -> torch.amp.GradScaler:
+@contextmanager
+def products(precision: Resolved) -> Iterator[None]:
+    """Of fp32 matrices, forward and backward: rounded to 10 bits (tf32), or not at all; the caller's setting after."""
+    matmul = torch.backends.cuda.matmul
+    before = matmul.allow_tf32
+    matmul.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        matmul.allow_tf32 = before
+
+
+def gradient_scaler(precision: Resolved, device: torch.device) -> torch.amp.GradScaler:
     """Only fp16 has so few exponent bits that small gradients vanish; for the others the scaler does nothing."""
     return torch.amp.GradScaler(device.type, enabled=precision == "fp16")

@@ -17,6 +17,11 @@ def locate(name: str) -> Path:
     return hub_snapshot(name)
 
 
+def locate_here(name: str) -> Path | None:
+    """The same without the network; None for a name that only the hub may know."""
+    return cached_snapshot(name) if name not in PACKAGED and not is_path(name) else locate(name)
+
+
 def minilm_folder() -> Path:
     """The 22.7 M-parameter all-MiniLM-L6-v2 (Wang et al. 2020, arXiv:2002.10957) out of its PyPI package."""
     # finding a package does not run it

@@ -1,57 +1,181 @@
-"""What a run needs to go on later as if it had never stopped."""
+"""Everything that training changes, and so all that a run needs to go on later as if it had never stopped."""
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from train_fn.averaging import holding
+from train_fn.checkpoint import CheckpointError
+from train_fn.divergence import LossTrend
+from train_fn.lora import has_lora, merged_state_dict
+from train_fn.patience import Patience
 from train_fn.quiet import quiet
+from train_fn.target_scale import TargetScale
 
-MODEL = "model"  # a folder that transformers, and so anybody, can load
-OPTIMIZER = "optimizer.safetensors"
+MODEL = "model"  # a folder that transformers, and so anybody, can load: the weights that were evaluated
+TRAINING = "training.safetensors"  # what only a resumed run needs
 PROGRESS = "state.json"
 
+VERSIONS = ("torch", "transformers", "safetensors", "tokenizers", "peft")
 
-def save_state(
-    folder: Path,
-    *,
-    epoch: int,
-    model: PreTrainedModel,
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(kw_only=True)
+class State:
+    """Random numbers, the order of rows and the learning rate are not here: they follow from config and `step`."""
+
+    model: PreTrainedModel
+    optimizer: Optimizer
+    scaler: torch.amp.GradScaler
+    micro_batch_size: int  # smaller than at the start if memory ran out
+    step: int = 0  # optimizer steps taken
+    average: list[torch.Tensor] | None = None  # of the learned parameters: EMA or SWA
+    num_averaged: int = 0
+    trend: LossTrend = LossTrend()
+    patience: Patience = Patience()  # of early stopping
+    plateau: Patience = Patience()  # of the plateau schedule
+    drops: int = 0  # how often the plateau schedule has lowered the rate
+    best: list[torch.Tensor] | None = None  # the learned parameters at the best evaluation, kept for early stopping
+    restored: bool = False  # the run is over and the model holds the best weights
+
+    @property
+    def learned(self) -> Mapping[str, torch.nn.Parameter]:
+        """The parameters that an optimizer step may change, by name."""
+        ours = {id(parameter) for group in self.optimizer.param_groups for parameter in group["params"]}
+        return {name: parameter for name, parameter in self.model.named_parameters() if id(parameter) in ours}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Captured:
+    """What a checkpoint is written from."""
+
+    model: PreTrainedModel  # for its configuration alone
+    tokenizer: PreTrainedTokenizerBase
+    weights: Tensors  # of the model that was evaluated
+    training: Tensors
+    progress: Mapping[str, Any]
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+
+    def copy(self) -> "Captured":
+        """In memory of the host, where the run cannot change it any more."""
+        return replace(self, weights=on_host(self.weights), training=on_host(self.training))
+
+    def save(self, folder: Path) -> None:
+        """Tensors as safetensors and the rest as JSON: nothing that could run code when it is loaded."""
+        with quiet():
+            self.model.save_pretrained(folder / MODEL, state_dict=self.weights)
+            self.tokenizer.save_pretrained(folder / MODEL)
+        save_file(self.training, folder / TRAINING)
+        for name, content in {PROGRESS: self.progress, "evaluation.json": self.evaluation}.items():
+            (folder / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def captured(
+    state: State,
     tokenizer: PreTrainedTokenizerBase,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-) -> None:
-    """Tensors as safetensors and the rest as JSON: nothing that could run code when it is loaded.
+    scale: TargetScale | None,
+    config: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+) -> Captured:
+    learned = state.learned
+    with holding(list(learned.values()), state.average):
+        merged = has_lora(state.model)
+        weights = merged_state_dict(state.model) if merged else dict(state.model.state_dict())
+        if scale is not None:
+            weights = scale.into_head(state.model, weights)
+    training = {f"optimizer.{name}": tensor for name, tensor in optimizer_tensors(state).items()}
+    if state.average is not None or merged or scale is not None:  # the weights of the model are not those that learn
+        training |= {f"weights.{name}": parameter.detach() for name, parameter in learned.items()}
+    for kind, tensors in {"average": state.average, "best": state.best}.items():
+        if tensors is not None:
+            training |= {f"{kind}.{name}": tensor for name, tensor in zip(learned, tensors, strict=True)}
+    return Captured(
+        model=state.model,
+        tokenizer=tokenizer,
+        weights={name: tensor.detach().contiguous() for name, tensor in weights.items()},
+        training={name: tensor.contiguous() for name, tensor in training.items()},
+        progress={
+            **{name: getattr(state, name) for name in COUNTERS},
+            **{name: asdict(getattr(state, name)) for name in RECORDS},
+            "scaler": state.scaler.state_dict(),
+            "config": config,
+            "versions": {name: version(name) for name in VERSIONS},
+        },
+        evaluation=evaluation,
+    )
 
-    The learning rate and all random numbers follow from the config and the epoch, so they are not stored.
-    """
-    with quiet():
-        model.save_pretrained(folder / MODEL)
-        tokenizer.save_pretrained(folder / MODEL)
-    save_file(optimizer_tensors(model, optimizer), folder / OPTIMIZER)
-    progress = {"epoch": epoch, "scaler": scaler.state_dict()}
-    (folder / PROGRESS).write_text(json.dumps(progress, indent=1) + "\n", encoding="utf-8")
+
+COUNTERS = ("step", "micro_batch_size", "num_averaged", "drops", "restored")
+RECORDS = {"trend": LossTrend, "patience": Patience, "plateau": Patience}
 
 
-def load_state(
-    folder: Path, *, model: PreTrainedModel, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
-) -> int:
-    """Fill the optimizer and the scaler, and say how many epochs are done; the model was built from its own folder."""
-    parameters = dict(model.named_parameters())
-    for key, tensor in load_file(folder / OPTIMIZER).items():
-        name, _, part = key.rpartition(".")
-        optimizer.state[parameters[name]][part] = tensor.to(parameters[name].device)
+def load_state(folder: Path, state: State) -> None:
+    """Bring a state that was made anew to where the checkpoint was written, on whatever device it is."""
     progress = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
-    scaler.load_state_dict(progress["scaler"])
-    return progress["epoch"]
+    for name in COUNTERS:
+        setattr(state, name, progress[name])
+    for name, record in RECORDS.items():
+        setattr(state, name, record(**progress[name]))
+    state.scaler.load_state_dict(progress["scaler"])
+
+    training = grouped(load_file(folder / TRAINING))
+    saved: Tensors = {}
+    for path in sorted((folder / MODEL).glob("*.safetensors")):
+        saved |= load_file(path)
+    learned = state.learned
+    missing = learned.keys() - saved.keys() - training.get("weights", {}).keys()
+    if missing:
+        raise CheckpointError(
+            f"a checkpoint must hold every weight that learns, got none of {min(missing)} in {folder}"
+        )
+    state.model.load_state_dict(saved, strict=False)  # LoRA's merged matrices find no place of their name
+    state.model.load_state_dict(training.get("weights", {}), strict=False)
+    load_optimizer(state, training["optimizer"])
+    for kind in ("average", "best"):
+        if kind in training:
+            tensors = [training[kind][name].to(parameter.device) for name, parameter in learned.items()]
+            setattr(state, kind, tensors)
 
 
-def optimizer_tensors(model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """AdamW's moments and step counts by parameter name, which no regrouping of the parameters can confuse."""
+def optimizer_tensors(state: State) -> Tensors:
+    """Moments and step counts by parameter name, which no regrouping of the parameters can confuse."""
     return {
         f"{name}.{part}": tensor
-        for name, parameter in model.named_parameters()
-        for part, tensor in optimizer.state[parameter].items()
+        for name, parameter in state.learned.items()
+        for part, tensor in state.optimizer.state.get(parameter, {}).items()
+        if tensor is not None  # SGD's momentum before its first step
     }
+
+
+def load_optimizer(state: State, tensors: Tensors) -> None:
+    names = {id(parameter): name for name, parameter in state.learned.items()}
+    parts: dict[str, Tensors] = {}
+    for key, tensor in tensors.items():
+        name, _, part = key.rpartition(".")
+        parts.setdefault(name, {})[part] = tensor
+    packed = state.optimizer.state_dict()
+    order: Sequence[str] = [names[id(p)] for group in state.optimizer.param_groups for p in group["params"]]
+    packed["state"] = {index: parts[name] for index, name in enumerate(order) if name in parts}
+    state.optimizer.load_state_dict(packed)  # which knows what belongs on which device
+
+
+def grouped(tensors: Tensors) -> dict[str, Tensors]:
+    """By what stands before the first dot."""
+    groups: dict[str, Tensors] = {"optimizer": {}}
+    for key, tensor in tensors.items():
+        kind, _, name = key.partition(".")
+        groups.setdefault(kind, {})[name] = tensor
+    return groups
+
+
+def on_host(tensors: Tensors) -> Tensors:
+    return {name: tensor.to("cpu", copy=True) for name, tensor in tensors.items()}

@@ -22,19 +22,40 @@ def epochs(config: TextConfig, resume_from: Path | None = None) -> Iterator[Repo
     """Report after each epoch, from the first or from the one after a checkpoint; close the generator to stop the run.
 
     The same config, data, machine, threads and versions give the same reports bit for bit, but for the names that
-    start with `time/` or `speed/`.
+    start with `time/`, `speed/` or `memory/`.
     """
-    from train_fn.loop import fine_tune
+    if config.num_processes > 1:
+        from train_fn.processes import fine_tune_together as fine_tune
+    else:
+        from train_fn.loop import fine_tune
 
     yield from fine_tune(config, resume_from)
 
 
+def check(config: TextConfig) -> None:
+    """Raise a ValueError for a setting that the model cannot follow; quick, and without the network."""
+    from train_fn.architecture import TINY, check_architecture, read_architecture
+    from train_fn.pretrained import locate_here
+
+    folder = None if config.model == "tiny" else locate_here(config.model)
+    if config.model == "tiny":
+        check_architecture(TINY, config, config.max_length)
+    elif folder is not None:  # else the hub has it, and `prepare` fetches it
+        check_architecture(read_architecture(folder), config, config.max_length)
+
+
 def prepare(config: TextConfig) -> data.Prepared:
-    """Find every fault of data and model that can be found before training."""
+    """Find every fault of data, model and device that can be found before training."""
     from train_fn.pretrained import locate
 
     if config.model != "tiny":  # which is made from the data
         locate(config.model)
+    check(config)
+    if config.precision in ("tf32", "bf16", "fp16"):  # which some devices do not have
+        from train_fn.precision import resolve
+        from train_fn.world import ALONE
+
+        resolve(config.precision, ALONE.device)
     return data.prepare(config.data)
 
 

@@ -71,7 +71,9 @@ def steady() -> Callable[[Report], dict[str, float]]:
     """A report's metrics without the only ones that may differ between equal runs."""
 
     def metrics(report: Report) -> dict[str, float]:
-        return {name: value for name, value in report.metrics.items() if not name.startswith(("time/", "speed/"))}
+        return {
+            name: value for name, value in report.metrics.items() if not name.startswith(("time/", "speed/", "memory/"))
+        }
 
     return metrics
 

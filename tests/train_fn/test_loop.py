@@ -1,6 +1,5 @@
-import copy
-import random
 from itertools import islice
+from typing import get_args
 
 import numpy
 import pytest
@@ -12,7 +11,8 @@ from transformers import get_linear_schedule_with_warmup
 
 from train_fn import data
 from train_fn.batches import training_batches
-from train_fn.model import build_classifier
+from train_fn.config import ScheduleName
+from train_fn.model import model_folder, new_model
 from train_fn.text import epochs, train
 from train_fn.tokens import tokenized_splits
 
@@ -35,8 +35,11 @@ def test_there_is_one_report_for_each_epoch_and_learning_shows(toy):
 def test_the_reports_name_these_metrics(toy):
     (report, *_) = epochs(toy())
     assert set(report.metrics) == {
-        *("loss", "accuracy", "f1_weighted", "f1_macro", "train_loss", "grad_norm", "learning_rate"),
-        *("time/epoch_seconds", "speed/tokens_per_second"),
+        *("loss", "accuracy", "precision_weighted", "precision_macro", "recall_macro", "f1_weighted", "f1_macro"),
+        *("roc_auc", "mcc", "ece"),
+        *("train_loss", "grad_norm", "learning_rate", "micro_batch_size", "padding_efficiency"),
+        *(f"update_ratio/depth_{depth:02}" for depth in range(4)),
+        *("speed/tokens_per_second", "time/step_seconds", "time/train_seconds", "time/eval_seconds", "memory/peak_mb"),
     }
 
 
@@ -46,16 +49,16 @@ def test_the_loss_curve_is_that_of_a_plain_pytorch_loop(toy, no_dropout):
     splits = tokenized_splits(config.data, config.model, config.max_length)
     examples = data.load(config.data).train
 
-    model = build_classifier(config, splits.labels).train()
+    model = new_model(config, model_folder(config.model, config.data), splits.labels).train()
     matrices = [p for name, p in model.named_parameters() if "LayerNorm" not in name and "bias" not in name]
     vectors = [p for name, p in model.named_parameters() if "LayerNorm" in name or "bias" in name]
     groups = [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=1e-3, fused=False, foreach=False)
     schedule = get_linear_schedule_with_warmup(optimizer, 0, 3 * 7)
     losses, norms = [], []
-    for epoch in (1, 2, 3):
+    for epoch in (0, 1, 2):
         total, epoch_norms = 0.0, []
-        for rows in training_batches(splits.train.lengths, 16, seed=0, epoch=epoch):
+        for rows in training_batches(splits.train, config, epoch):
             batch = splits.tokenizer(
                 [examples.texts[row] for row in rows], padding="max_length", max_length=64, return_tensors="pt"
             )
@@ -71,8 +74,8 @@ def test_the_loss_curve_is_that_of_a_plain_pytorch_loop(toy, no_dropout):
         norms.append(sum(epoch_norms) / len(epoch_norms))
 
     reports = train(config)
-    assert [report.metrics["train_loss"] for report in reports] == pytest.approx(losses, abs=1e-5)
-    assert [report.metrics["grad_norm"] for report in reports] == pytest.approx(norms, rel=1e-3)
+    assert [report.metrics["train_loss"] for report in reports] == pytest.approx(losses, abs=1e-6)
+    assert [report.metrics["grad_norm"] for report in reports] == pytest.approx(norms, rel=1e-4)
 
 
 @pytest.mark.parametrize("micro_batch_size", [4, 5])  # 5 leaves parts of unequal size
@@ -88,7 +91,7 @@ def test_accumulated_micro_batches_equal_one_batch(toy, no_dropout, tmp_path, mi
 def test_clipping_bounds_what_a_step_can_move(toy, no_dropout, tmp_path):
     # where epsilon is far above the gradient, AdamW's step is proportional to it, and so shows its length
     settings = {"max_epochs": 1, "batch_size": 98, "schedule": "constant", "weight_decay": 0.0, "adam_epsilon": 1e4}
-    start = build_classifier(toy(), ("colour", "fruit", "traffic")).state_dict()
+    start = new_model(toy(), model_folder("tiny", toy().data), ("colour", "fruit", "traffic")).state_dict()
 
     def moved(max_grad_norm):
         config = toy(learning_rate=1e4, max_grad_norm=max_grad_norm, **settings, **no_dropout)
@@ -109,55 +112,6 @@ def test_the_reported_learning_rate_is_that_of_the_last_step(toy):
     assert rates == pytest.approx([1e-3 * (1 - 6 / 14), 1e-3 * (1 - 13 / 14)])
 
 
-def test_equal_configs_give_equal_reports(toy, steady):
-    first, again = train(toy()), train(toy())
-    assert [steady(report) for report in first] == [steady(report) for report in again]
-
-
-def test_another_seed_gives_other_reports(toy, steady):
-    assert steady(train(toy(seed=0))[0]) != steady(train(toy(seed=1))[0])
-
-
-def test_the_caller_s_random_streams_and_settings_are_left_alone(toy):
-    def global_state():
-        return copy.deepcopy(
-            (
-                random.getstate(),
-                [part.tolist() if isinstance(part, numpy.ndarray) else part for part in numpy.random.get_state()],
-                torch.get_rng_state().tolist(),
-                (torch.get_default_dtype(), torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")),
-                (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()),
-            )
-        )
-
-    before = global_state()
-    for _ in epochs(toy()):
-        assert global_state() == before
-    assert global_state() == before
-
-
-def test_what_the_caller_draws_between_epochs_changes_nothing(toy, steady):
-    quiet = train(toy())
-    noisy = []
-    for report in epochs(toy()):
-        torch.rand(7), numpy.random.rand(7), random.random()
-        noisy.append(report)
-    assert [steady(report) for report in noisy] == [steady(report) for report in quiet]
-
-
-def test_nothing_is_written_but_what_a_report_saves(toy, toy_data, empty_folder, tmp_path):
-    train(toy())  # the first run fills the data cache
-    folder = tmp_path / "checkpoint"
-    folder.mkdir()
-    before = set(tmp_path.parent.rglob("*"))  # holds the cache, the working directory and the checkpoint
-    for report in epochs(toy()):
-        assert set(tmp_path.parent.rglob("*")) == before
-        last = report
-    last.save(folder)
-    assert list(empty_folder.iterdir()) == []
-    assert all(folder in path.parents for path in set(tmp_path.parent.rglob("*")) - before)
-
-
 def test_closing_the_generator_stops_the_run(toy):
     run = epochs(toy(max_epochs=50))
     next(run)
@@ -169,7 +123,7 @@ def test_closing_the_generator_stops_the_run(toy):
 def test_an_absurd_learning_rate_ends_in_one_diverged_report(toy, precision):
     *_, last = reports = train(toy(learning_rate=1e30, max_epochs=3, precision=precision))
     assert len(reports) == 1
-    assert last.diverged == "training loss is nan in epoch 1"
+    assert last.diverged in ("training loss is nan at step 2", "training loss is nan at step 3")
     assert last.save is None
     assert all(numpy.isfinite(value) for value in last.metrics.values())
 
@@ -180,7 +134,7 @@ def test_mixed_precision_learns_like_fp32(toy, precision):
     assert mixed[-1].metrics["train_loss"] == pytest.approx(full[-1].metrics["train_loss"], rel=0.1)
 
 
-@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine", "wsd"])
+@pytest.mark.parametrize("schedule", get_args(ScheduleName))
 def test_every_schedule_trains(toy, schedule):
     reports = train(toy(schedule=schedule, warmup_ratio=0.2, layer_decay=0.8))
     assert reports[-1].metrics["train_loss"] < reports[0].metrics["train_loss"]

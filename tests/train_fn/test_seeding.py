@@ -3,16 +3,16 @@ import torch
 from train_fn.seeding import generator, torch_stream
 
 
-def draw(seed, purpose, epoch):
-    with torch_stream(seed, purpose, epoch):
+def draw(seed, purpose, *index):
+    with torch_stream(seed, purpose, *index):
         return torch.rand(4).tolist()
 
 
-def test_a_stream_follows_from_seed_purpose_and_epoch():
+def test_a_stream_follows_from_seed_purpose_and_index():
     assert draw(3, "dropout", 2) == draw(3, "dropout", 2)
 
 
-def test_streams_differ_in_seed_purpose_and_epoch():
+def test_streams_differ_in_seed_purpose_and_index():
     draws = [draw(3, "dropout", 2), draw(4, "dropout", 2), draw(3, "weights", 2), draw(3, "dropout", 3)]
     assert len({tuple(numbers) for numbers in draws}) == 4
 

@@ -12,20 +12,57 @@ from train_fn.errors import DataError
 
 
 def labelled_texts(table: pd.DataFrame, config: DataConfig, place: str) -> pd.DataFrame:
-    """Columns `text` and `label`, both strings: row for row what the table holds, for nothing is dropped or mended."""
+    """Columns `text`, perhaps `pair`, and `label`: row for row what the table holds; nothing is dropped or mended.
+
+    Of a ranking, `text` is the query and `pair` the text to be set in order, as the model reads them. Labels are
+    strings, or numbers for the other tasks.
+    """
     if table.empty:
         raise DataError(f"{place}: there must be rows to learn from, got none; add labelled texts")
-    for field in ("text", "label"):
+    columns = {"text": "query", "pair": "text"} if config.query else {"text": "text", "pair": "text_pair"}
+    columns = {name: field for name, field in columns.items() if getattr(config, field) is not None}
+    for field in (*columns.values(), "label"):
         check_column(table, getattr(config, field), field, place)
-    texts = [None if is_missing(value) else str(value) for value in table[config.text]]
-    labels = [None if is_missing(value) else label_name(value, place) for value in table[config.label]]
-    refuse_rows(place, "must have a label", [label is None for label in labels], "label these rows or delete them")
-    refuse_rows(place, "must have a text", [text is None for text in texts], "fill in these rows or delete them")
-    garbled = [not is_unicode(text) for text in texts]
-    refuse_rows(place, "must have a text of valid Unicode", garbled, "look for half an emoji there")
-    stray = [label != str(label).strip() for label in labels]
+    read = labels if config.task == "classification" else numbers
+    wanted = read(table[config.label], config, place)
+    found = {name: texts(table[getattr(config, field)], field, place) for name, field in columns.items()}
+    return pd.DataFrame(found | {"label": wanted})
+
+
+def texts(column: pd.Series, field: str, place: str) -> list[str]:
+    found = [None if is_missing(value) else str(value) for value in column]
+    refuse_rows(place, f"must have a {field}", [text is None for text in found], "fill in these rows or delete them")
+    garbled = [not is_unicode(text) for text in found]
+    refuse_rows(place, f"must have a {field} of valid Unicode", garbled, "look for half an emoji there")
+    return [str(text) for text in found]
+
+
+def labels(column: pd.Series, config: DataConfig, place: str) -> list[str]:
+    found = [None if is_missing(value) else label_name(value, place) for value in column]
+    refuse_rows(place, "must have a label", [label is None for label in found], "label these rows or delete them")
+    stray = [label != str(label).strip() for label in found]
     refuse_rows(place, "must have a label without blanks around it", stray, "strip them, or they count as other labels")
-    return pd.DataFrame({"text": texts, "label": labels})
+    return [str(label) for label in found]
+
+
+def numbers(column: pd.Series, config: DataConfig, place: str) -> list[float]:
+    """Labels that are quantities; one that is written as text counts if it reads as a number."""
+    missing = [is_missing(value) for value in column]
+    refuse_rows(place, "must have a label", missing, "label these rows or delete them")
+    found = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+    rule = f"must have a finite number as its label for {config.task}"
+    refuse_rows(place, rule, (~np.isfinite(found)).tolist(), "correct these labels or delete the rows")
+    if config.task == "ranking":
+        refuse_rows(place, "must have a grade of 0 or more", (found < 0).tolist(), "count grades from 0 = irrelevant")
+    return found.tolist()
+
+
+def check_numbers_differ(table: pd.DataFrame, task: str) -> None:
+    if table["label"].nunique() < 2:
+        raise DataError(
+            f"there must be two different labels or more to learn {task} from, got only {table['label'].iloc[0]:g}; "
+            "check that `label` names the right column"
+        )
 
 
 def check_column(table: pd.DataFrame, column: str, field: str, place: str) -> None:

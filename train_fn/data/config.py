@@ -1,6 +1,9 @@
 """What a person says about their data."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
+
+Task = Literal["classification", "regression", "ranking"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,7 +15,10 @@ class DataConfig:
     train: str | None = None  # a file already split off for training; `valid` and `test` may stand beside it
     valid: str | None = None  # where absent, a valid split is made from the training file
     test: str | None = None  # where absent beside `train`, there is no sealed test
+    task: Task = "classification"  # whether a label is a class, a number, or the grade of a text for its query
     text: str = "text"  # name of the column that holds the text
+    text_pair: str | None = None  # name of the column of a second text, read together with the first
+    query: str | None = None  # of a ranking: name of the column of the query, whose rows are set in order
     label: str = "label"  # name of the column that holds the label
     valid_fraction: float = 0.15  # share of the rows there are; used only where a valid split has to be made
     test_fraction: float = 0.15  # the same for a test split
@@ -45,9 +51,28 @@ class DataConfig:
             rows = getattr(self, name)
             if rows is not None and rows < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {rows}; leave it out to keep every row")
-        if self.text == self.label:
+        if self.task not in get_args(Task):
             raise ValueError(
-                f"`text` and `label` must be two columns, got {self.text!r} for both; name the label column"
+                f"`task` must be one of {', '.join(get_args(Task))}, got {self.task!r}; try classification"
             )
+        if self.task == "ranking" and self.query is None:
+            raise ValueError("`query` must name a column for ranking, got None; name the column of the query")
+        if self.task != "ranking" and self.query is not None:
+            raise ValueError(f"`query` goes with `task: ranking`, got {self.query!r} for {self.task}; leave it out")
+        if self.task == "ranking" and self.text_pair is not None:
+            raise ValueError(
+                f"`text_pair` must be None for ranking, where query and text are the pair, got {self.text_pair!r}; "
+                "leave it out"
+            )
+        columns: dict[str, str] = {}
+        for name in ("text", "text_pair", "query", "label"):
+            column = getattr(self, name)
+            if column in columns:
+                raise ValueError(
+                    f"`{columns[column]}` and `{name}` must be two columns, got {column!r} for both; "
+                    f"name the {name} column"
+                )
+            if column is not None:
+                columns[column] = name
         if self.seed < 0:
             raise ValueError(f"`seed` must be 0 or more, got {self.seed}; try 0")

@@ -10,7 +10,7 @@ from train_fn.data.config import DataConfig
 from train_fn.data.docstrings import package_versions
 from train_fn.errors import DataError
 
-LAYOUT = 2  # raise it when the same config and inputs would be read, split or written differently
+LAYOUT = 3  # raise it when the same config and inputs would be read, split or written differently
 
 
 def identity(config: DataConfig) -> dict[str, Any]:

@@ -15,7 +15,7 @@ def prepare(config: DataConfig) -> Prepared:
     if not folder.is_dir():
         from train_fn.data.tables import read_splits  # imports pandas, which a prepared folder does not need
 
-        write(folder, read_splits(config))
+        write(folder, read_splits(config), config.task)
     return read_record(folder)
 
 
@@ -23,7 +23,10 @@ def load(config: DataConfig) -> Splits:
     """What training runs on; never touches the test split."""
     prepared = prepare(config)
     return Splits(
-        train=read_examples(prepared, "train"), valid=read_examples(prepared, "valid"), labels=prepared.labels
+        train=read_examples(prepared, "train"),
+        valid=read_examples(prepared, "valid"),
+        task=prepared.task,
+        labels=prepared.labels,
     )
 
 

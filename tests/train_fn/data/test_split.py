@@ -41,17 +41,17 @@ def test_a_valid_split_is_made_from_train_alone(table: pd.DataFrame, config: Con
     assert (len(splits["train"]), len(splits["valid"]), len(splits["test"])) == (80, 20, 20)
 
 
-def test_a_smaller_subset_lies_inside_a_larger_one(table: pd.DataFrame) -> None:
-    small, large = (subset(table, rows, "max_train_rows", seed=0) for rows in (30, 60))
+def test_a_smaller_subset_lies_inside_a_larger_one(table: pd.DataFrame, config: Config) -> None:
+    small, large = (subset(table, rows, "max_train_rows", config()) for rows in (30, 60))
     assert set(small.index) < set(large.index)
     assert small["label"].value_counts().tolist() == [15, 10, 5]
     assert small.index.is_monotonic_increasing
-    assert subset(table, 500, "max_train_rows", seed=0) is table
+    assert subset(table, 500, "max_train_rows", config()) is table
 
 
-def test_fewer_rows_than_labels_cannot_be_drawn(table: pd.DataFrame) -> None:
+def test_fewer_rows_than_labels_cannot_be_drawn(table: pd.DataFrame, config: Config) -> None:
     with pytest.raises(DataError, match="`max_train_rows` must leave at least one row of each of the 3 labels, got 2"):
-        subset(table, 2, "max_train_rows", seed=0)
+        subset(table, 2, "max_train_rows", config())
 
 
 @given(

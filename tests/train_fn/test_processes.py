@@ -1,0 +1,73 @@
+"""Two processes that share each batch train the model that one would."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from train_fn.text import epochs
+
+
+def end_of(config, folder):
+    reports = []
+    for report in epochs(config):
+        reports.append(report)
+        if report.epoch == config.max_epochs:
+            folder.mkdir()
+            report.save(folder)
+    return load_file(folder / "model" / "model.safetensors"), reports
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"batch_size": 3, "micro_batch_size": 2},  # the last batch has 2 rows, and parts are of unequal size
+        {"class_weights": "balanced", "loss_weighting": "tokens", "ema_decay": 0.5, "eval_epochs": 0.5},
+    ],
+    ids=["plain", "uneven", "weighted"],
+)
+def test_two_processes_equal_one_on_the_same_global_batches(toy, no_dropout, tmp_path, settings):
+    # a larger epsilon, for AdamW turns a gradient of 1e-9 that should be 0 into a full step
+    config = {"adam_epsilon": 1e-4, **no_dropout, **settings}
+    alone, reports = end_of(toy(**config), tmp_path / "alone")
+    shared, of_both = end_of(toy(num_processes=2, **config), tmp_path / "shared")
+    for name, tensor in alone.items():
+        torch.testing.assert_close(shared[name], tensor, atol=1e-5, rtol=0, msg=name)
+    assert len(of_both) == len(reports)
+    for one, two in zip(reports, of_both, strict=True):
+        for name in ("loss", "train_loss", "grad_norm", "f1_weighted", "accuracy"):
+            assert two.metrics[name] == pytest.approx(one.metrics[name], abs=1e-4), name
+
+
+def test_a_checkpoint_of_one_process_is_continued_by_two(toy, no_dropout, tmp_path):
+    config = {"adam_epsilon": 1e-4, "max_epochs": 2, **no_dropout}
+    alone, _ = end_of(toy(**config), tmp_path / "alone")
+    first = next(epochs(toy(**config)))
+    (tmp_path / "half").mkdir()
+    first.save(tmp_path / "half")
+    (last,) = (report for report in epochs(toy(num_processes=2, **config), tmp_path / "half"))
+    assert last.epoch == 2
+    # the run is over, but what it saved at its report is what counts
+    run = epochs(toy(num_processes=2, **config), tmp_path / "half")
+    (tmp_path / "shared").mkdir()
+    next(run).save(tmp_path / "shared")
+    run.close()
+    for name, tensor in load_file(tmp_path / "shared" / "model" / "model.safetensors").items():
+        torch.testing.assert_close(tensor, alone[name], atol=1e-5, rtol=0, msg=name)
+
+
+def test_processes_draw_dropout_of_their_own(toy, steady):
+    """The same stream in each would drop the same units of different rows: not wrong, but half as random."""
+    config = toy(num_processes=2, hidden_dropout=0.5)
+    first, again = list(epochs(config)), list(epochs(config))
+    assert [steady(report) for report in first] == [steady(report) for report in again]
+
+
+def test_closing_the_generator_ends_the_other_processes(toy):
+    import multiprocessing
+
+    run = epochs(toy(num_processes=2, max_epochs=50))
+    next(run)
+    assert multiprocessing.active_children()
+    run.close()
+    assert not multiprocessing.active_children()

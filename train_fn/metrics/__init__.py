@@ -1,0 +1,21 @@
+"""How good answers are, from all rows at once; one file per kind of task."""
+
+from collections.abc import Mapping
+
+# of every metric of a validation, by task: whether more is better
+HIGHER_IS_BETTER: Mapping[str, Mapping[str, bool]] = {
+    "classification": {
+        "loss": False,
+        "accuracy": True,
+        "precision_weighted": True,
+        "precision_macro": True,
+        "recall_macro": True,
+        "f1_weighted": True,
+        "f1_macro": True,
+        "roc_auc": True,
+        "mcc": True,
+        "ece": False,
+    },
+    "regression": {"loss": False, "mae": False, "mse": False, "rmse": False, "r2": True, "spearman": True},
+    "ranking": {"loss": False, "ndcg": True, "ndcg_at_10": True, "mrr": True, "map": True},
+}

@@ -1,0 +1,17 @@
+"""How good predicted numbers are; scikit-learn and SciPy compute."""
+
+import numpy
+from scipy.stats import spearmanr
+from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+
+
+def regression_metrics(targets: numpy.ndarray, outputs: numpy.ndarray) -> dict[str, float]:
+    """In the unit of the data; what is undefined for constant numbers is left out."""
+    targets, outputs = targets.astype(float), outputs.astype(float)
+    squared = float(mean_squared_error(targets, outputs))
+    metrics = {"mae": float(mean_absolute_error(targets, outputs)), "mse": squared, "rmse": squared**0.5}
+    if len(set(targets.tolist())) > 1:
+        metrics["r2"] = float(r2_score(targets, outputs))
+        if len(set(outputs.tolist())) > 1:
+            metrics["spearman"] = float(spearmanr(targets, outputs).statistic)
+    return metrics

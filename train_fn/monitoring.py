@@ -1,0 +1,74 @@
+"""What is worth seeing of a run beside its scores: rates, ratios, memory, and what the model weighs."""
+
+import resource
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+BINS = 32
+
+
+def learning_rates(optimizer: Optimizer) -> dict[str, float]:
+    """Of each depth (0 = embeddings) as the last step used it, where they are not all the same."""
+    rates = {group["depth"]: group["lr"] for group in optimizer.param_groups if group["peak_lr"] > 0}
+    if len(set(rates.values())) == 1:
+        return {}
+    return {f"learning_rate/depth_{depth:02}": rate for depth, rate in sorted(rates.items())}
+
+
+def copied(optimizer: Optimizer) -> list[list[torch.Tensor]]:
+    """The weights of each parameter group, before a step whose size is to be known."""
+    return [[parameter.detach().clone() for parameter in group["params"]] for group in optimizer.param_groups]
+
+
+@torch.no_grad()
+def update_ratios(before: list[list[torch.Tensor]], optimizer: Optimizer) -> dict[str, float]:
+    """L2 norm of a step over that of the weights, for each depth: about 1e-3 where training goes well (assumption)."""
+    moved: dict[int, list[torch.Tensor]] = {}
+    weights: dict[int, list[torch.Tensor]] = {}
+    for old, group in zip(before, optimizer.param_groups, strict=True):
+        moved.setdefault(group["depth"], []).extend(torch._foreach_sub(group["params"], old))
+        weights.setdefault(group["depth"], []).extend(old)
+    return {
+        f"update_ratio/depth_{depth:02}": (norm(moved[depth]) / norm(weights[depth]).clamp(min=1e-12)).item()
+        for depth in sorted(moved)
+    }
+
+
+def norm(tensors: list[torch.Tensor]) -> torch.Tensor:
+    return torch.stack(torch._foreach_norm(tensors)).norm()
+
+
+def peak_memory(device: torch.device) -> float:
+    """MB: of the device's tensors since the last call, or of this process in its whole life."""
+    if device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        return peak / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3  # Linux counts in kB
+
+
+def summary(model: nn.Module) -> dict[str, float]:
+    """How large the model is, and how much of it learns."""
+    parameters = list(model.parameters())
+    return {
+        "model/parameters": float(sum(p.numel() for p in parameters)),
+        "model/trainable_parameters": float(sum(p.numel() for p in parameters if p.requires_grad)),
+        "model/mb": sum(p.numel() * p.element_size() for p in parameters) / 1e6,
+    }
+
+
+def histograms(tensors: Iterable[tuple[str, torch.Tensor]]) -> Mapping[str, Any]:
+    """Name -> counts in equal bins between the smallest and the largest value."""
+    return {name: histogram(tensor.detach().float().flatten()) for name, tensor in tensors}
+
+
+def histogram(values: torch.Tensor) -> dict[str, Any]:
+    finite = values[values.isfinite()].cpu()
+    if not len(finite):
+        return {"low": 0.0, "high": 0.0, "counts": []}
+    low, high = finite.min().item(), finite.max().item()
+    return {"low": low, "high": high, "counts": torch.histc(finite, BINS, low, high).long().tolist()}

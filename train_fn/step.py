@@ -1,0 +1,87 @@
+"""One optimizer step."""
+
+import math
+
+import torch
+from torch import nn
+
+from train_fn.averaging import update_ema
+from train_fn.batches import Rows, parts, share
+from train_fn.freezing import unfreeze
+from train_fn.out_of_memory import with_halving
+from train_fn.precision import autocast, products
+from train_fn.seeding import torch_stream
+from train_fn.setup import Setup
+from train_fn.state import State
+from train_fn.tokens import collate
+
+
+def take_step(setup: Setup, state: State, rows: Rows) -> torch.Tensor:
+    """Loss, its weight and the gradient's norm, as a tensor on the device: nothing in a step waits for it."""
+    config, optimizer, scaler = setup.config, state.optimizer, state.scaler
+    state.model.train()
+    if config.unfreeze_every is not None:
+        unfreeze(optimizer, state.step / setup.plan.epoch_steps, config.unfreeze_every)
+    optimizer.zero_grad()  # here, so that the gradients of the last step can be looked at
+    total = setup.criterion.weight(torch.from_numpy(rows).to(setup.device))
+    with products(setup.precision):
+        loss = accumulate(setup, state, rows, total)
+
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    if setup.world.size > 1:
+        setup.world.add_up(gradients(parameters))
+    scaler.unscale_(optimizer)  # before clipping, which would otherwise see the scaler's factor
+    norm = nn.utils.clip_grad_norm_(parameters, config.max_grad_norm or math.inf)
+    factor = setup.factor(state.step, state.drops)
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak_lr"] * factor
+    scaler.step(optimizer)
+    scaler.update()
+    state.step += 1
+    if config.ema_decay is not None and state.average is not None:
+        update_ema(state.average, list(state.learned.values()), config.ema_decay, state.num_averaged)
+        state.num_averaged += 1
+    return torch.stack([loss, total, norm])
+
+
+def gradients(parameters: list[nn.Parameter]) -> list[torch.Tensor]:
+    """Of all that learn, 0 where this process had no row: the processes must add up the same tensors."""
+    for parameter in parameters:
+        if parameter.requires_grad and parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
+def accumulate(setup: Setup, state: State, rows: Rows, total: torch.Tensor) -> torch.Tensor:
+    """Gradients of the whole batch, in as many parts as memory asks for; the sum of its losses."""
+    world, groups = setup.world, setup.train.groups
+    mine = share(rows, world.rank, world.size, groups)
+    running = [statistic.clone() for statistic in setup.running]
+
+    def take(micro_batch_size: int) -> torch.Tensor:
+        # dropout is drawn from the step's own stream, so that a second attempt draws the same
+        with torch_stream(setup.config.seed, "dropout", state.step, world.rank):
+            losses = [backward(setup, state, part, total) for part in parts(mine, micro_batch_size, groups)]
+        return torch.stack([torch.zeros_like(total), *losses]).sum()
+
+    def undo() -> None:
+        state.optimizer.zero_grad()
+        for statistic, before in zip(setup.running, running, strict=True):
+            statistic.copy_(before)
+
+    loss, state.micro_batch_size = with_halving(take, state.micro_batch_size, undo)
+    return loss
+
+
+def backward(setup: Setup, state: State, rows: Rows, total: torch.Tensor) -> torch.Tensor:
+    """Add the gradients of these rows, and say the sum of their losses."""
+    inputs = collate(setup.train, rows)
+    if setup.config.r_drop:
+        inputs = {name: tensor.repeat(2, 1) for name, tensor in inputs.items()}
+    with autocast(setup.precision, setup.device):
+        outputs = state.model(**inputs).logits
+    index = torch.from_numpy(rows).to(setup.device)
+    loss = setup.criterion.loss(outputs, setup.train.targets[index], index, setup.groups[index])
+    # over the weight of the whole batch: parts of unequal size must add up to its mean
+    state.scaler.scale(loss / total).backward()
+    return loss.detach()

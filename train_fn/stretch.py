@@ -1,0 +1,78 @@
+"""The steps from one evaluation to the next."""
+
+import time
+
+import numpy
+import torch
+
+from train_fn.batches import Rows, parts
+from train_fn.divergence import divergence
+from train_fn.monitoring import copied, learning_rates, peak_memory, update_ratios
+from train_fn.setup import Setup
+from train_fn.state import State
+from train_fn.step import take_step
+
+LOOK = 32  # steps; a look at the losses waits for the device, so a divergence is seen so many steps late at most
+
+
+def train_stretch(setup: Setup, state: State, batches: list[Rows]) -> tuple[dict[str, float], str | None]:
+    """Take one step per batch; what they were like, and why the run is beyond hope, if so."""
+    began, last = time.perf_counter(), state.step + len(batches)
+    seen = numpy.empty((0, 3))  # loss, its weight and gradient norm of each step
+    ratios: dict[str, float] = {}
+    for few in [batches[start : start + LOOK] for start in range(0, len(batches), LOOK)]:
+        taken = []
+        for rows in few:
+            before = copied(state.optimizer) if state.step + 1 == last else None
+            taken.append(take_step(setup, state, rows))
+            if before is not None:
+                ratios = update_ratios(before, state.optimizer)
+        seen = numpy.concatenate([seen, look(setup, taken)])
+        if diverged := first_divergence(setup, state, seen[-len(few) :]):
+            return {}, diverged
+    seconds = time.perf_counter() - began
+    losses, weights, norms = seen.T
+    read = sum(int(setup.train.lengths[rows].sum()) for rows in batches)
+    return {
+        "train_loss": float(losses.sum() / weights.sum()),
+        "grad_norm": mean_of_finite(norms),
+        "learning_rate": setup.config.learning_rate * setup.factor(state.step - 1, state.drops),
+        **learning_rates(state.optimizer),
+        **ratios,
+        "micro_batch_size": state.micro_batch_size,
+        "padding_efficiency": read / sum(padded_tokens(setup, state, rows) for rows in batches),
+        "speed/tokens_per_second": read / seconds,
+        "time/step_seconds": seconds / len(batches),
+        "time/train_seconds": seconds,
+        "memory/peak_mb": peak_memory(setup.device),
+    }, None
+
+
+def mean_of_finite(norms: numpy.ndarray) -> float:
+    """fp16 skips the steps whose gradients overflow; if it had to skip all, there is no norm to tell."""
+    finite = norms[numpy.isfinite(norms)]
+    return float(finite.mean()) if len(finite) else 0.0
+
+
+def look(setup: Setup, taken: list[torch.Tensor]) -> numpy.ndarray:
+    """The one moment at which the host waits for the device."""
+    seen = torch.stack(taken)
+    losses = seen[:, 0].contiguous()
+    setup.world.add_up([losses])  # weights and norms are of the whole batch already
+    seen[:, 0] = losses
+    return seen.double().numpy(force=True)
+
+
+def first_divergence(setup: Setup, state: State, seen: numpy.ndarray) -> str | None:
+    # fp16 skips the steps whose gradients overflow, and asks for less the next time, until there is no less
+    overflow_allowed = setup.precision == "fp16" and state.scaler.get_scale() > 1
+    for step, (loss, weight, norm) in enumerate(seen, start=state.step - len(seen) + 1):
+        state.trend = state.trend.after(loss / weight)
+        reason = divergence(loss / weight, norm, overflow_allowed, state.trend, setup.config.spike_factor)
+        if reason:
+            return f"{reason} at step {step}"
+    return None
+
+
+def padded_tokens(setup: Setup, state: State, rows: Rows) -> int:
+    return sum(setup.train.width(part) * len(part) for part in parts(rows, state.micro_batch_size, setup.train.groups))
