@@ -13,7 +13,7 @@ from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from train_fn.data import DataConfig, Splits, load
-from train_fn.metrics.classification import SCORES
+from train_fn.metrics.classification import METRICS
 
 Metric = Literal["accuracy", "f1_weighted", "f1_macro"]
 
@@ -31,7 +31,7 @@ def tuned_linear_baseline(config: DataConfig, metric: Metric = "f1_weighted") ->
     """The best on valid of a small grid fitted to train: what a search gets, at a hundredth of its price."""
     # one thread: the solver's vectors are short, and on two busy cores two threads took 42 s where one took 6 s
     with threadpool_limits(1):
-        return max(fitted_baselines(load(config), SCORES[metric]), key=lambda baseline: baseline.score)
+        return max(fitted_baselines(load(config), METRICS[metric]), key=lambda baseline: baseline.score)
 
 
 def fitted_baselines(splits: Splits, measure: Callable[[Any, Any], float]) -> Iterator[Baseline]:

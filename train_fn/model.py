@@ -81,6 +81,6 @@ def draw_head(model: PreTrainedModel) -> None:
     """New weights for what stands outside the pretrained body, drawn as the architecture draws its own."""
     for name, module in model.named_children():
         if name != model.base_model_prefix:
-            for part in module.modules():
-                part._is_hf_initialized = False  # or transformers leaves it as it is
+            for parameter in module.parameters():
+                parameter._is_hf_initialized = False  # or transformers leaves it as it is
             module.apply(model._init_weights)

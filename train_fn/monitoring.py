@@ -55,9 +55,9 @@ def summary(model: nn.Module) -> dict[str, float]:
     """How large the model is, and how much of it learns."""
     parameters = list(model.parameters())
     return {
-        "model/parameters": float(sum(p.numel() for p in parameters)),
-        "model/trainable_parameters": float(sum(p.numel() for p in parameters if p.requires_grad)),
-        "model/mb": sum(p.numel() * p.element_size() for p in parameters) / 1e6,
+        "parameters": sum(parameter.numel() for parameter in parameters),
+        "trainable_parameters": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        "mb": sum(parameter.numel() * parameter.element_size() for parameter in parameters) / 1e6,
     }
 
 

@@ -8,8 +8,10 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from train_fn.batches import num_batches
+from train_fn.compact_embedding import compact
 from train_fn.config import TextConfig
 from train_fn.criterion import Criterion, criterion
+from train_fn.fast_dropout import make_dropout_fast
 from train_fn.freezing import freeze
 from train_fn.layer_decay import parameter_groups
 from train_fn.lora import add_lora
@@ -62,6 +64,9 @@ def begin(config: TextConfig) -> tuple[Setup, State]:
                 dropout=config.lora_dropout,
                 targets=config.lora_targets,
             )
+    compact(model, splits.vocabulary)
+    if device.type == "cpu":
+        make_dropout_fast(model)
     model.to(device)
     groups = parameter_groups(
         model,

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from train_fn.averaging import holding
 from train_fn.checkpoint import CheckpointError
+from train_fn.compact_embedding import compact_tables, whole_tables
 from train_fn.divergence import LossTrend
 from train_fn.lora import has_lora, merged_state_dict
 from train_fn.patience import Patience
@@ -92,6 +93,7 @@ def captured(
         weights = merged_state_dict(state.model) if merged else dict(state.model.state_dict())
         if scale is not None:
             weights = scale.into_head(state.model, weights)
+        weights = whole_tables(state.model, weights)
     training = {f"optimizer.{name}": tensor for name, tensor in optimizer_tensors(state).items()}
     if state.average is not None or merged or scale is not None:  # the weights of the model are not those that learn
         training |= {f"weights.{name}": parameter.detach() for name, parameter in learned.items()}
@@ -137,7 +139,8 @@ def load_state(folder: Path, state: State) -> None:
         raise CheckpointError(
             f"a checkpoint must hold every weight that learns, got none of {min(missing)} in {folder}"
         )
-    state.model.load_state_dict(saved, strict=False)  # LoRA's merged matrices find no place of their name
+    # not strict: the matrices that LoRA's updates were merged into have another name here
+    state.model.load_state_dict(compact_tables(state.model, saved), strict=False)
     state.model.load_state_dict(training.get("weights", {}), strict=False)
     load_optimizer(state, training["optimizer"])
     for kind in ("average", "best"):

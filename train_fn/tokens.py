@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain
 
 import numpy
@@ -53,6 +53,11 @@ class TokenSplits:
     task: str
     labels: tuple[str, ...]
     tokenizer: PreTrainedTokenizerBase
+
+    @cached_property
+    def vocabulary(self) -> torch.Tensor:
+        """Every token id that a model is given, in order."""
+        return torch.cat([self.train.ids, self.valid.ids, torch.tensor([self.train.pad_id])]).unique().long()
 
 
 @lru_cache(maxsize=4)  # a warm worker tokenizes once, however many trials it runs

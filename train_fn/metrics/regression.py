@@ -1,7 +1,7 @@
 """How good predicted numbers are; scikit-learn and SciPy compute."""
 
 import numpy
-from scipy.stats import spearmanr
+from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 
@@ -10,8 +10,13 @@ def regression_metrics(targets: numpy.ndarray, outputs: numpy.ndarray) -> dict[s
     targets, outputs = targets.astype(float), outputs.astype(float)
     squared = float(mean_squared_error(targets, outputs))
     metrics = {"mae": float(mean_absolute_error(targets, outputs)), "mse": squared, "rmse": squared**0.5}
-    if len(set(targets.tolist())) > 1:
+    if varies(targets):
         metrics["r2"] = float(r2_score(targets, outputs))
-        if len(set(outputs.tolist())) > 1:
-            metrics["spearman"] = float(spearmanr(targets, outputs).statistic)
+    if varies(targets) and varies(outputs):
+        metrics["pearson"] = float(pearsonr(targets, outputs).statistic)
+        metrics["spearman"] = float(spearmanr(targets, outputs).statistic)
     return metrics
+
+
+def varies(numbers: numpy.ndarray) -> bool:
+    return bool(numbers.min() < numbers.max())
