@@ -69,7 +69,7 @@ def queries(groups: numpy.ndarray) -> list[Rows]:
 
 def parts(rows: Rows, size: int, groups: numpy.ndarray | None) -> list[Rows]:
     """A batch in micro-batches of at most so many rows; a query stays whole, however many rows it has."""
-    if groups is None:
+    if groups is None or not len(rows):
         return cut(rows, size)
     filled: list[list[Rows]] = []
     for query in (rows[place] for place in queries(groups[rows])):

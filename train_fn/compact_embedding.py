@@ -16,13 +16,16 @@ WORTHWHILE = 0.5  # share of the table above which nothing is gained
 class CompactEmbedding(nn.Module):
     """Takes the ids of the whole vocabulary, as the model gives them."""
 
+    ids: torch.Tensor  # of the tokens that occur, in order
+    place: torch.Tensor  # of each token of the vocabulary in the smaller table
+
     def __init__(self, table: nn.Embedding, ids: torch.Tensor) -> None:
         super().__init__()
         place = torch.zeros(table.num_embeddings, dtype=torch.long)
         place[ids] = torch.arange(len(ids))
         self.weight = nn.Parameter(table.weight.detach()[ids].clone())  # (ids, width)
         self.register_buffer("ids", ids, persistent=False)
-        self.register_buffer("place", place, persistent=False)  # of each token id in the smaller table
+        self.register_buffer("place", place, persistent=False)
         self.whole = table.weight.detach()  # as pretrained; stays where it is when the model moves to a device
         self.padding_idx = None if table.padding_idx is None else int(place[table.padding_idx])
 

@@ -99,7 +99,7 @@ class TrainingConfig:
     sampling_power: Fraction = (
         1.0  # a class is drawn as its rows to this power; 1 = every row once an epoch, 0 = evenly
     )
-    r_drop: NotNegative = 0.0  # weight of the divergence between two passes under other dropout; 0 = one pass
+    r_drop: NotNegative = 0.0  # weight of the divergence of two passes to their mean loss; 0 = one pass
     spike_factor: AboveOne | None = 3.0  # training loss over its best that counts as divergence; None = only non-finite
 
     # Averaged weights, which are evaluated and saved in place of the last ones

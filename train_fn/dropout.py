@@ -10,9 +10,14 @@ if TYPE_CHECKING:  # knowing the names needs no library
 
 HIDDEN = {"hidden_dropout": ("hidden_dropout_prob",)}
 ATTENTION = {"attention_dropout": ("attention_probs_dropout_prob",)}
-BERT_LIKE = {**HIDDEN, **ATTENTION, "classifier_dropout": ("classifier_dropout",)}
+SAME_ATTENTION = {"attention_dropout": ("attention_dropout",)}
+SAME_CLASSIFIER = {"classifier_dropout": ("classifier_dropout",)}
+BERT_LIKE = HIDDEN | ATTENTION | SAME_CLASSIFIER
+ALBERT_LIKE = HIDDEN | ATTENTION | {"classifier_dropout": ("classifier_dropout_prob",)}
+DEBERTA_LIKE = HIDDEN | ATTENTION | {"classifier_dropout": ("cls_dropout",)}
+T5_LIKE = {"hidden_dropout": ("dropout_rate",)} | SAME_CLASSIFIER  # one rate for hidden states and attention weights
 
-# model_type: {our name: the fields it sets}
+# model_type: {our name: the fields it sets}; a head without a name of its own takes the hidden dropout, or has none
 FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "bert": BERT_LIKE,
     "roberta": BERT_LIKE,
@@ -22,34 +27,27 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "ernie": BERT_LIKE,
     "mobilebert": BERT_LIKE,
     "convbert": BERT_LIKE,
-    "albert": BERT_LIKE | {"classifier_dropout": ("classifier_dropout_prob",)},
-    "deberta": BERT_LIKE | {"classifier_dropout": ("cls_dropout",)},
-    "deberta-v2": BERT_LIKE | {"classifier_dropout": ("cls_dropout",)},
-    # the heads of these have no dropout of their own: they take the hidden one
+    "big_bird": BERT_LIKE,
+    "albert": ALBERT_LIKE,
+    "rembert": ALBERT_LIKE,
+    "deberta": DEBERTA_LIKE,
+    "deberta-v2": DEBERTA_LIKE,
     "mpnet": HIDDEN | ATTENTION,
     "squeezebert": HIDDEN | ATTENTION,
     "nystromformer": HIDDEN | ATTENTION,
     "roformer": HIDDEN | ATTENTION,
-    "funnel": {"hidden_dropout": ("hidden_dropout",), "attention_dropout": ("attention_dropout",)},
-    "distilbert": {
-        "hidden_dropout": ("dropout",),
-        "attention_dropout": ("attention_dropout",),
-        "classifier_dropout": ("seq_classif_dropout",),
-    },
-    "modernbert": {
-        "hidden_dropout": ("embedding_dropout", "mlp_dropout"),
-        "attention_dropout": ("attention_dropout",),
-        "classifier_dropout": ("classifier_dropout",),
-    },
+    "funnel": {"hidden_dropout": ("hidden_dropout",)} | SAME_ATTENTION,
+    "distilbert": {"hidden_dropout": ("dropout",), "classifier_dropout": ("seq_classif_dropout",)} | SAME_ATTENTION,
+    "modernbert": {"hidden_dropout": ("embedding_dropout", "mlp_dropout")} | SAME_ATTENTION | SAME_CLASSIFIER,
+    "bart": {"hidden_dropout": ("dropout",)} | SAME_ATTENTION | SAME_CLASSIFIER,
+    "t5": T5_LIKE,
+    "mt5": T5_LIKE,
+    "xlnet": {"hidden_dropout": ("dropout",), "classifier_dropout": ("summary_last_dropout",)},  # as T5, one rate
     "gpt2": {"hidden_dropout": ("resid_pdrop", "embd_pdrop"), "attention_dropout": ("attn_pdrop",)},
-    "bart": {
-        "hidden_dropout": ("dropout",),
-        "attention_dropout": ("attention_dropout",),
-        "classifier_dropout": ("classifier_dropout",),
-    },
-    # one rate for hidden states and attention weights
-    "t5": {"hidden_dropout": ("dropout_rate",), "classifier_dropout": ("classifier_dropout",)},
-    "xlnet": {"hidden_dropout": ("dropout",), "classifier_dropout": ("summary_last_dropout",)},
+    "llama": SAME_ATTENTION,
+    "mistral": SAME_ATTENTION,
+    "qwen2": SAME_ATTENTION,
+    "qwen3": SAME_ATTENTION,
     "vit": HIDDEN | ATTENTION,
     "deit": HIDDEN | ATTENTION,
     "beit": HIDDEN | ATTENTION,
@@ -67,9 +65,9 @@ def check_dropouts(model_type: str, config: TrainingConfig) -> None:
     for name in NAMES:
         value = getattr(config, name)
         if value is not None and name not in known:
+            has = ", ".join(other for other in NAMES if other in known) or "no dropout known here"
             raise ValueError(
-                f"`{name}` must be None for a {model_type} model, which has "
-                f"{', '.join(known) or 'no dropout known here'}, got {value}; leave it out"
+                f"`{name}` must be None for a model of type {model_type}, which has {has}, got {value}; leave it out"
             )
 
 

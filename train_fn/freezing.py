@@ -3,20 +3,17 @@
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
+from train_fn.architecture import check_blocks
 from train_fn.config import Freeze
-from train_fn.depth import is_head, parameter_depths
+from train_fn.depth import is_head, known_blocks, parameter_depths
 
 ROUNDING = 1e-9  # 3 * 0.1 / 0.1 is 3.0000000000000004, and 0.3 / 0.1 is 2.9999999999999996
 
 
 def freeze(model: PreTrainedModel, *, what: Freeze, num_blocks: int) -> None:
     """For good: a part, or the first blocks and the embeddings below them (Lee et al. 2019, arXiv:1911.03090)."""
+    check_blocks(model.config.model_type, known_blocks(model), freeze_blocks=num_blocks)
     depths = parameter_depths(model)
-    blocks = max(depths.values()) - 1
-    if num_blocks > blocks:
-        raise ValueError(
-            f"`freeze_blocks` must be at most the model's {blocks} blocks, got {num_blocks}; try {blocks - 1}"
-        )
     for name, parameter in model.named_parameters():
         below = depths[name] <= num_blocks and num_blocks > 0
         embedding = what == "embeddings" and depths[name] == 0
@@ -31,7 +28,11 @@ def lowest_unfrozen(top: int, epoch: float, unfreeze_every: float) -> int:
 
 
 def unfreeze(optimizer: Optimizer, epoch: float, unfreeze_every: float) -> None:
-    """Let the parameters learn that are to learn at this epoch, out of those that may at all."""
+    """Let the parameters learn that are to learn at this epoch, out of those that may at all.
+
+    A pure function of the position, so that a resumed run need not know what the one before it had unfrozen. What is
+    frozen for good is in no group of the optimizer.
+    """
     lowest = lowest_unfrozen(max(group["depth"] for group in optimizer.param_groups), epoch, unfreeze_every)
     for group in optimizer.param_groups:
         for parameter in group["params"]:

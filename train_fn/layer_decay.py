@@ -6,10 +6,12 @@ from typing import Any
 from torch import nn
 from transformers import PreTrainedModel
 
-from train_fn.depth import is_head, parameter_depths
+from train_fn.architecture import check_blocks
+from train_fn.depth import is_head, known_blocks, parameter_depths
 
-# what no weight decay pulls to 0 although it is no vector, as in BEiT
-NO_DECAY = re.compile(r"(bias|cls_token|mask_token|distillation_token|mask_emb|position_embeddings)$")
+# tokens and positions that are parameters of their own, and tables of biases, which no weight decay pulls to 0 although
+# they are no vectors: BEiT and Swin leave them out. Embedding tables (`.weight`) decay, as in BERT
+NO_DECAY = re.compile(r"(bias|bias_table|bias\.weight|_tokens?|mask_emb|position_embeddings)$")
 
 
 def parameter_groups(
@@ -25,26 +27,30 @@ def parameter_groups(
     ULMFiT (Howard & Ruder 2018, arXiv:1801.06146), ELECTRA (Clark et al. 2020, arXiv:2003.10555),
     BEiT (Bao et al. 2021, arXiv:2106.08254). One group for each depth, rate and weight decay; what is frozen has none.
     """
+    check_blocks(model.config.model_type, known_blocks(model), layer_decay=layer_decay)
     depths = parameter_depths(model)
     top = max(depths.values())
-    if layer_decay != 1 and top == 1:
-        raise ValueError(
-            f"`layer_decay` must be 1 for a {model.config.model_type} model, whose blocks are not known here, "
-            f"got {layer_decay}; try 1"
-        )
-    groups: dict[tuple[int, float, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[int, float, float], dict[str, nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             rate = learning_rate * layer_decay ** (top - depths[name])
             if is_head(name, model):
                 rate *= head_learning_rate_multiplier
-            decay = 0.0 if is_bias_or_norm(name, parameter) else weight_decay
-            groups.setdefault((depths[name], rate, decay), []).append(parameter)
+            decay = 0.0 if is_spared(name, parameter) else weight_decay
+            groups.setdefault((depths[name], rate, decay), {})[name] = parameter
     return [
-        {"params": group, "depth": depth, "peak_lr": rate, "lr": rate, "weight_decay": decay}
+        {
+            "params": list(group.values()),
+            "names": list(group),
+            "depth": depth,
+            "peak_lr": rate,
+            "lr": rate,
+            "weight_decay": decay,
+        }
         for (depth, rate, decay), group in groups.items()
     ]
 
 
-def is_bias_or_norm(name: str, parameter: nn.Parameter) -> bool:
+def is_spared(name: str, parameter: nn.Parameter) -> bool:
+    """Of weight decay: biases and norms, which are vectors, and what is their like."""
     return parameter.ndim < 2 or NO_DECAY.search(name) is not None

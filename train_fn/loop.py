@@ -80,7 +80,6 @@ def evaluated(setup: Setup, state: State) -> tuple[Evaluation, float]:
             state.model,
             setup.valid,
             setup.precision,
-            task=setup.task,
             labels=setup.labels,
             scale=setup.scale,
             world=setup.world,
@@ -93,6 +92,11 @@ def wait_for_gain(setup: Setup, state: State, metrics: Mapping[str, float]) -> N
     config = setup.config
     if config.early_stopping_patience is not None:
         name = config.early_stopping_metric
+        if name not in metrics:
+            raise ValueError(
+                f"`early_stopping_metric` must be defined on the valid split, got {name!r}, "
+                "which these rows leave undefined; try loss"
+            )
         state.patience = state.patience.after(
             metrics[name],
             state.step,

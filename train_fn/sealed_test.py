@@ -27,7 +27,7 @@ def score(config: TextConfig, checkpoint: Path) -> TestResult:
     tokenizer = AutoTokenizer.from_pretrained(checkpoint / MODEL)
     tokens = tokenize(examples, tokenizer, config.max_length).to(device)
     precision = resolve(config.precision, device)
-    evaluation = evaluate(model, tokens, precision, task=prepared.task, labels=prepared.labels)
+    evaluation = evaluate(model, tokens, precision, labels=prepared.labels)
     if prepared.task != "classification":
         return TestResult(
             metrics=evaluation.metrics,

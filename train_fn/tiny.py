@@ -29,7 +29,8 @@ def tiny_folder(config: DataConfig) -> Path:
     # made aside and renamed, as eight workers may come here at once; whoever is late has made the same and drops it
     temporary = Path(tempfile.mkdtemp(prefix="tiny.", suffix=".tmp", dir=folder.parent))
     try:
-        tokenizer = train_tokenizer(data.load(config).train.texts)
+        examples = data.load(config).train
+        tokenizer = train_tokenizer([*examples.texts, *(examples.pairs or ())])
         tokenizer.save_pretrained(temporary)
         architecture(tokenizer).save_pretrained(temporary)
         temporary.rename(folder)

@@ -1,0 +1,127 @@
+"""Numbers, pairs and rankings are learned by the same loop as classes."""
+
+import csv
+import random
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from train_fn import text
+from train_fn.config import TextConfig
+from train_fn.data import DataConfig
+from train_fn.text import epochs, train
+
+WORTH = {"apple": 1, "pear": 2, "plum": 3, "fig": 4, "cherry": 5, "quince": 6}
+
+
+def write(path, columns, rows):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([columns, *rows])
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("tasks")
+
+
+@pytest.fixture(scope="module")
+def prices(folder):
+    """A basket costs what its fruit is worth, in hundreds."""
+    chance = random.Random(0)
+    baskets = [[chance.choice(list(WORTH)) for _ in range(1 + index % 5)] for index in range(300)]
+    rows = [(" ".join(basket), 1_000 + 100 * sum(WORTH[fruit] for fruit in basket)) for basket in baskets]
+    return DataConfig(
+        file=write(folder / "prices.csv", ("text", "label"), rows), task="regression", cache=str(folder / "cache")
+    )
+
+
+@pytest.fixture(scope="module")
+def answers(folder):
+    """For each basket the dearest fruit are wanted most."""
+    chance = random.Random(0)
+    rows = []
+    for number in range(60):
+        for fruit in chance.sample(list(WORTH), 3 + number % 4):
+            rows.append((f"basket {number}", fruit, WORTH[fruit] // 2))
+    path = write(folder / "answers.csv", ("query", "text", "label"), rows)
+    return DataConfig(file=path, task="ranking", query="query", cache=str(folder / "cache"))
+
+
+@pytest.fixture(scope="module")
+def same(folder):
+    """Whether two texts name the same fruit."""
+    chance = random.Random(0)
+    rows = []
+    for index in range(300):
+        one = chance.choice(list(WORTH))
+        other = one if index % 2 else chance.choice([fruit for fruit in WORTH if fruit != one])
+        rows.append((one, other, "same" if one == other else "other"))
+    path = write(folder / "same.csv", ("one", "two", "label"), rows)
+    return DataConfig(file=path, text="one", text_pair="two", cache=str(folder / "cache"))
+
+
+def config(data, **settings):
+    defaults = {"model": "tiny", "max_epochs": 8, "batch_size": 16, "learning_rate": 2e-3, "precision": "fp32"}
+    return TextConfig(data=data, **(defaults | settings))
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
+def test_numbers_are_learned_whatever_their_unit(prices, loss):
+    *_, last = train(config(prices, loss=loss, max_epochs=12))
+    assert last.metrics["r2"] > 0.7
+    assert last.metrics["mae"] < 300  # of prices from 1,100 to 4,000
+    assert last.metrics["loss"] == pytest.approx(last.metrics["mse"], rel=1e-4)
+
+
+def test_a_saved_model_of_numbers_speaks_in_their_unit(prices, tmp_path):
+    for report in epochs(config(prices)):
+        if report.epoch == 8:
+            report.save(tmp_path)
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model").eval()
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
+    with torch.inference_mode():
+        cheap, dear = (model(**tokenizer(text, return_tensors="pt")).logits.item() for text in ("apple", "quince " * 5))
+    assert 900 < cheap < 2_000 < dear < 4_500
+    result = text.test(config(prices), tmp_path)
+    assert result.labels == () and result.baseline == {}
+    assert result.metrics["r2"] > 0.7
+
+
+def test_a_run_on_numbers_is_resumed_bit_for_bit(prices, steady, tmp_path):
+    through = []
+    for report in epochs(config(prices, max_epochs=3)):
+        through.append(steady(report))
+        if report.epoch == 1:
+            report.save(tmp_path)
+    assert [steady(report) for report in epochs(config(prices, max_epochs=3), tmp_path)] == through[1:]
+
+
+@pytest.mark.parametrize("loss", ["listwise", "pairwise", "mse"])
+def test_an_order_is_learned(answers, loss):
+    *_, last = train(config(answers, loss=loss, max_epochs=20))
+    assert last.metrics["ndcg"] > 0.97
+    assert {"ndcg_at_10", "mrr", "map", "loss"} <= last.metrics.keys()
+
+
+def test_parts_of_a_ranking_s_batch_hold_whole_queries(answers, no_dropout):
+    settings = {"max_epochs": 2, "adam_epsilon": 1e-4, **no_dropout}
+    whole, parts = (train(config(answers, micro_batch_size=size, **settings)) for size in (None, 3))
+    for one, other in zip(whole, parts, strict=True):
+        assert other.metrics["train_loss"] == pytest.approx(one.metrics["train_loss"], abs=1e-5)
+        assert other.metrics["loss"] == pytest.approx(one.metrics["loss"], abs=1e-4)
+
+
+def test_a_pair_is_read_together(same):
+    *_, last = train(config(same, max_epochs=30))
+    assert last.metrics["accuracy"] > 0.8  # no text alone tells it
+
+
+def test_early_stopping_by_a_metric_of_the_task(prices):
+    reports = train(
+        config(prices, max_epochs=30, early_stopping_patience=2, early_stopping_metric="r2", learning_rate=1e-2)
+    )
+    best = max(report.metrics["r2"] for report in reports)
+    assert len(reports) < 31
+    assert reports[-1].metrics["r2"] == pytest.approx(best)
