@@ -7,6 +7,7 @@ from typing import Any
 
 from hpo.errors import UsageError
 from hpo.history import History
+from hpo.space import corners
 from hpo.study_file import Study
 from hpo.trainable import module_of
 
@@ -27,7 +28,8 @@ def prepare(study: Study) -> dict[str, Any]:
     if look is None:
         return {}
     try:
-        found = look(study.first_config())
+        # each choice of a model, a data set or a precision may have faults of its own
+        found, *_ = [look(study.trial_config(params)) for params in corners(study.space)]
     except ValueError as error:
         raise UsageError(f"{study.study}: {error}") from None
     if not dataclasses.is_dataclass(found) or isinstance(found, type):

@@ -110,6 +110,29 @@ def parents_first(space: Space) -> list[str]:
     return order
 
 
+def corners(space: Space) -> list[dict[str, Value]]:
+    """Every parameter at the first end of its range, then each at its other ends, under the conditions it is for."""
+    order = parents_first(space)
+
+    def corner(wanted: Mapping[str, Value]) -> dict[str, Value]:
+        params: dict[str, Value] = {}
+        for name in order:
+            if space[name].applies(params):
+                params[name] = wanted.get(name, space[name].domain.ends()[0])
+        return params
+
+    found = [corner({})]
+    for name in order:
+        allowed: dict[str, Value] = {}  # the nearest conditions, and theirs
+        waiting = [name]
+        while waiting:
+            for parent, values in space[waiting.pop()].when:
+                allowed[parent] = values[0]
+                waiting.append(parent)
+        found += [corner({**allowed, name: end}) for end in space[name].domain.ends()]
+    return [params for index, params in enumerate(found) if params not in found[:index]]
+
+
 def sample(space: Space, random: Random) -> dict[str, Value]:
     """One configuration, drawn independently; parameters whose condition does not hold are absent."""
     params: dict[str, Value] = {}

@@ -13,9 +13,9 @@ from hpo.objective import Objective
 from hpo.paths import NAME, check_name
 from hpo.schedulers import SCHEDULERS, Scheduler
 from hpo.searchers import SEARCHERS
-from hpo.space import DOMAINS, Choice, Parameter, Space, Value, parents_first
+from hpo.space import DOMAINS, Choice, Parameter, Space, Value, corners, parents_first
 from hpo.spelling import did_you_mean
-from hpo.trainable import ConfigError, Trainable, build_config, config_class, resolve, resolved
+from hpo.trainable import ConfigError, Trainable, build_config, check_config, config_class, resolve, resolved
 from hpo.yaml_source import Key, Source, parse_scalar
 
 
@@ -149,8 +149,7 @@ class Study(Strict):
         return SCHEDULERS[name](objective=self.objective, max_epochs=budget, **settings)
 
     def first_config(self) -> Any:
-        """A config of this study: every parameter at the first end of its range."""
-        return self.trial_config({name: parameter.domain.ends()[0] for name, parameter in self.space.items()})
+        return self.trial_config(corners(self.space)[0])
 
     def trial_config(self, params: dict[str, Value]) -> Any:
         """The frozen config object of one trial."""
@@ -254,11 +253,9 @@ def _check_config(source: Source, study: Study) -> None:
         cls = config_class(trainable)
     except ValueError as error:
         raise source.error(("trainable",), str(error)) from None
-    first = {name: parameter.domain.ends()[0] for name, parameter in study.space.items()}
-    corners = [first] + [{**first, name: end} for name, p in study.space.items() for end in p.domain.ends()[1:]]
-    for params in corners:
+    for params in corners(study.space):
         try:
-            build_config(cls, resolved(study.config, params))
+            check_config(trainable, build_config(cls, resolved(study.config, params)))
         except ConfigError as error:
             searched = ".".join(map(str, error.key)) in study.search_space
             place: Key = ("search_space", ".".join(map(str, error.key))) if searched else ("config", *error.key)

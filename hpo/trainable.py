@@ -50,7 +50,7 @@ def resolve(dotted: str) -> Any:
 
 
 def module_of(trainable: Trainable) -> ModuleType:
-    """The trainable's module, which may also define `prepare(config)` and `test(config, checkpoint)`."""
+    """The trainable's module, which may also define `check(config)`, `prepare(config)`, `test(config, checkpoint)`."""
     return sys.modules[trainable.__module__]
 
 
@@ -74,6 +74,18 @@ def build_config(cls: type[Any], values: Mapping[str, Any]) -> Any:
         first = error.errors()[0]
         reason = str(first["msg"]).removeprefix("Value error, ")
         raise ConfigError(_field(cls, tuple(first["loc"]), reason), _with_input(reason, first)) from None
+
+
+def check_config(trainable: Trainable, config: Any) -> None:
+    """Let the trainable's module say what does not fit together; ConfigError names the field that it names."""
+    check = getattr(module_of(trainable), "check", None)
+    if check is None:
+        return
+    try:
+        check(config)
+    except ValueError as error:
+        reason = str(error)
+        raise ConfigError((reason[1:].partition("`")[0],) if reason.startswith("`") else (), reason) from None
 
 
 def resolved(fixed: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,4 +124,7 @@ def _field(cls: type[Any], location: tuple[str | int, ...], reason: str) -> tupl
 def _with_input(reason: str, error: Any) -> str:
     if error["type"] in ("value_error", "assertion_error"):
         return reason
+    if error["type"] == "literal_error":
+        names = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        return f"must be one of {', '.join(names)}, got {error['input']!r}{did_you_mean(str(error['input']), names)}"
     return f"{reason[0].lower()}{reason[1:]}, got {error['input']!r}"

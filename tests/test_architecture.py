@@ -61,7 +61,7 @@ MAY_IMPORT = {
     "hpo/results": {"hpo/history", "hpo/ledger", "hpo/objective", "hpo/paths", "hpo/study_file"},
     "hpo/wording": {"hpo/history"},
     "hpo/tables": {"hpo/history", "hpo/results", "hpo/wording"},
-    "hpo/preparation": {"hpo/errors", "hpo/history", "hpo/study_file", "hpo/trainable"},
+    "hpo/preparation": {"hpo/errors", "hpo/history", "hpo/space", "hpo/study_file", "hpo/trainable"},
     "hpo/registry": {
         "hpo/preparation",
         "hpo/study_file",

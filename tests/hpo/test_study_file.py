@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hpo.errors import UsageError
+from hpo.space import Choice, Parameter, Uniform, corners
 from hpo.study_file import load_study
 
 GOOD = """\
@@ -116,3 +117,51 @@ def test_what_is_no_study_file_is_refused(tmp_path: Path, content: bytes) -> Non
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such study file"):
         load_study(tmp_path / "none.yaml")
+
+
+TRAINING = """\
+study: conditional
+trainable: train_fn.text:epochs
+objective: {maximize: f1_macro}
+config: {data: {source: docstrings}, model: tiny}
+search_space:
+"""
+
+
+def test_the_ends_of_a_range_are_tried_only_where_its_condition_holds() -> None:
+    space = {
+        "schedule": Parameter(Choice(("linear", "wsd"))),
+        "cooldown_ratio": Parameter(Uniform(0.1, 0.5), (("schedule", ("wsd",)),)),
+        "shape": Parameter(Choice(("root", "line")), (("cooldown_ratio", (0.5,)),)),
+    }
+    assert corners(space) == [
+        {"schedule": "linear"},
+        {"schedule": "wsd", "cooldown_ratio": 0.1},
+        {"schedule": "wsd", "cooldown_ratio": 0.5, "shape": "root"},
+        {"schedule": "wsd", "cooldown_ratio": 0.5, "shape": "line"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("hidden_dropout: {uniform: [0.0, 1.5]}", "`hidden_dropout` must be in [0, 1) or None, got 1.5; try None"),
+        ("warmup_ratio: {uniform: [0.0, 2.0]}", "`warmup_ratio` must be in [0, 1], got 2.0; try 0.0"),
+        (
+            "loss: {choice: [cross_entropy, focl]}",
+            "must be one of auto, cross_entropy, focal, mse, mae, huber, pairwise, listwise, got 'focl'; "
+            "did you mean focal?",
+        ),
+        ("loss: {choice: [focal, mse]}", "`loss` must be one of cross_entropy, focal for classification, got mse"),
+        ("freeze_blocks: {integer: [0, 5]}", "`freeze_blocks` must be at most the model's 2 blocks, got 5; try 2"),
+        ("max_length: {integer: [64, 600]}", "`max_length` must be at most the model's 512, got 600; try 512"),
+        ("ema_decay: {choice: [0.99, 1.0]}", "`ema_decay` must be in (0, 1) or None, got 1.0; try None"),
+        ("model: {choice: [tiny, ./nowhere]}", "`model` must name a folder that holds config.json and *.safetensors"),
+    ],
+)
+def test_a_value_that_training_would_refuse_fails_at_load(tmp_path: Path, line: str, said: str) -> None:
+    head = TRAINING.replace(", model: tiny", "") if line.startswith("model") else TRAINING
+    with pytest.raises(UsageError) as error:
+        load(tmp_path, f"{head}  {line}\nsearch: {{trials: 2}}\n")
+    assert f"study.yaml:6:3: search_space.{line.partition(':')[0]}: {said}" in str(error.value)
+    assert "\n" not in str(error.value)
