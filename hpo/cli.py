@@ -65,6 +65,38 @@ def run(file: StudyFile, set: Set = None, name: Name = None, in_process: InProce
 
 
 @app.command()
+def retrain(
+    study: StudyName,
+    trial: Annotated[int | None, typer.Option(metavar="N", help="This trial; the winner unless given.")] = None,
+    set: Set = None,
+    name: Name = None,
+    in_process: InProcess = False,
+) -> None:
+    """Train the winner of STUDY once more, as a study of its own: `--set config.precision=fp32` for full precision."""
+    import tempfile
+
+    from hpo import results
+    from hpo.driver import start
+    from hpo.retraining import as_study
+    from hpo.study_file import load_study
+
+    text = as_study(results.read(study), trial)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"{study}.yaml"
+        file.write_text(text, encoding="utf-8")
+        try:
+            alone = load_study(file, overrides=set, name=name or f"{study}-retrained")
+        except HpoError as error:  # nobody knows that folder
+            raise type(error)(str(error).replace(f"{folder}/", "")) from None
+    try:
+        start(alone, text, in_process)
+    except KeyboardInterrupt:
+        _say_interrupted(alone.study)
+        raise
+    _say_winner(alone.study)
+
+
+@app.command()
 def resume(study: StudyName, in_process: InProcess = False) -> None:
     """Go on with a study that was interrupted; a finished one is left as it is."""
     from hpo import driver
@@ -87,11 +119,10 @@ def check(file: StudyFile, set: Set = None, name: Name = None) -> None:
     found = prepare(study)
     print(f"{file}: study {study.study}, {study.search.trials} trials of {len(study.space)} parameters")
     for split, rows in found.get("rows", {}).items():
-        counts = found["classes"][split]
-        classes = (
-            ", ".join(f"{label} {n}" for label, n in counts.items()) if len(counts) <= 12 else f"{len(counts)} classes"
-        )
-        print(f"  {split}: {rows:,} rows ({classes})")
+        counts = found["classes"].get(split, {})  # of a task without classes
+        names = ", ".join(f"{label} {count}" for label, count in counts.items())
+        classes = f" ({names if len(counts) <= 12 else f'{len(counts)} classes'})" if counts else ""
+        print(f"  {split}: {rows:,} rows{classes}")
 
 
 @app.command()

@@ -120,7 +120,7 @@ class Study(Strict):
     trainable: str
     objective: Objective
     config: dict[str, Any] = {}
-    search_space: dict[str, Range] = Field(min_length=1)
+    search_space: dict[str, Range] = {}  # empty for a study of one trial
     search: Search
     resources: Resources = Resources()
     registry: Registry | None = None
@@ -132,6 +132,12 @@ class Study(Strict):
             return check_name(name)
         except UsageError as error:
             raise ValueError(str(error)) from None
+
+    @model_validator(mode="after")
+    def _something_to_search(self) -> "Study":
+        if not self.search_space and self.search.trials > 1:
+            raise ValueError(f"search_space is empty, so trials must be 1, got {self.search.trials}; name a parameter")
+        return self
 
     @property
     def space(self) -> Space:

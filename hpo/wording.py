@@ -9,4 +9,4 @@ def short(value: object) -> str:
 
 
 def describe(trial: Trial) -> str:
-    return ", ".join(f"{name}={short(value)}" for name, value in trial.params.items())
+    return ", ".join(f"{name}={short(value)}" for name, value in trial.params.items()) or "as configured"

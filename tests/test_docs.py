@@ -1,6 +1,7 @@
 """What the documents say exists: links, verbs, commands, files."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hpo.cli import app
 from hpo.schedulers import SCHEDULERS
 from hpo.searchers import SEARCHERS
 from hpo.space import DOMAINS
+from train_fn.config import TextConfig
 
 PROJECT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
@@ -33,6 +35,11 @@ def test_every_verb_stands_in_the_readme_and_has_help(verb: str) -> None:
 def test_every_verb_named_in_a_document_exists(path: Path) -> None:
     for verb in re.findall(r"(?:^|`|\$ )hpo ([a-z]+)\b", path.read_text(), flags=re.MULTILINE):
         assert verb in VERBS, f"{path.name} names `hpo {verb}`"
+
+
+@pytest.mark.parametrize("name", sorted({field.name for field in fields(TextConfig)} - {"data"}))
+def test_every_training_setting_is_explained(name: str) -> None:
+    assert f"`{name}`" in (PROJECT / "docs" / "training.md").read_text()
 
 
 @pytest.mark.parametrize("name", [*SEARCHERS, *SCHEDULERS, *DOMAINS])
