@@ -93,11 +93,9 @@ def check_architecture(architecture: Architecture, config: TrainingConfig, max_l
         layer_decay=config.layer_decay,
         unfreeze_every=config.unfreeze_every,
     )
-    if None not in (architecture.max_length, max_length) and max_length > architecture.max_length:
-        raise ValueError(
-            f"`max_length` must be at most the model's {architecture.max_length}, got {max_length}; "
-            f"try {architecture.max_length}"
-        )
+    longest = architecture.max_length
+    if max_length is not None and longest is not None and max_length > longest:
+        raise ValueError(f"`max_length` must be at most the model's {longest}, got {max_length}; try {longest}")
 
 
 def check_blocks(

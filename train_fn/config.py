@@ -144,6 +144,22 @@ class TrainingConfig:
             )
         if self.sharding == "full" and self.num_processes == 1:
             raise ValueError("`sharding` must be none for one process, got full; try num_processes 2")
+        if self.sharding == "full":
+            for name, neutral in NOT_SHARDED.items():
+                if getattr(self, name) != neutral:
+                    raise ValueError(
+                        f"`{name}` must be {neutral} beside sharding: full, got {getattr(self, name)}; leave it out"
+                    )
+
+
+# what keeps copies of weights aside, or looks at all of one tensor
+NOT_SHARDED = {
+    "lora_rank": 0,
+    "ema_decay": None,
+    "swa_start": None,
+    "early_stopping_patience": None,
+    "histograms": False,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,50 +8,59 @@ from train_fn.config import TrainingConfig
 if TYPE_CHECKING:  # knowing the names needs no library
     from transformers import PretrainedConfig
 
-HIDDEN = {"hidden_dropout": ("hidden_dropout_prob",)}
-ATTENTION = {"attention_dropout": ("attention_probs_dropout_prob",)}
-SAME_ATTENTION = {"attention_dropout": ("attention_dropout",)}
-SAME_CLASSIFIER = {"classifier_dropout": ("classifier_dropout",)}
-BERT_LIKE = HIDDEN | ATTENTION | SAME_CLASSIFIER
-ALBERT_LIKE = HIDDEN | ATTENTION | {"classifier_dropout": ("classifier_dropout_prob",)}
-DEBERTA_LIKE = HIDDEN | ATTENTION | {"classifier_dropout": ("cls_dropout",)}
-T5_LIKE = {"hidden_dropout": ("dropout_rate",)} | SAME_CLASSIFIER  # one rate for hidden states and attention weights
+Fields = Mapping[str, tuple[str, ...]]  # our name: the fields of the architecture's config that it sets
 
-# model_type: {our name: the fields it sets}; a head without a name of its own takes the hidden dropout, or has none
-FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "bert": BERT_LIKE,
-    "roberta": BERT_LIKE,
-    "xlm-roberta": BERT_LIKE,
-    "camembert": BERT_LIKE,
-    "electra": BERT_LIKE,
-    "ernie": BERT_LIKE,
-    "mobilebert": BERT_LIKE,
-    "convbert": BERT_LIKE,
-    "big_bird": BERT_LIKE,
-    "albert": ALBERT_LIKE,
-    "rembert": ALBERT_LIKE,
-    "deberta": DEBERTA_LIKE,
-    "deberta-v2": DEBERTA_LIKE,
-    "mpnet": HIDDEN | ATTENTION,
-    "squeezebert": HIDDEN | ATTENTION,
-    "nystromformer": HIDDEN | ATTENTION,
-    "roformer": HIDDEN | ATTENTION,
-    "funnel": {"hidden_dropout": ("hidden_dropout",)} | SAME_ATTENTION,
-    "distilbert": {"hidden_dropout": ("dropout",), "classifier_dropout": ("seq_classif_dropout",)} | SAME_ATTENTION,
-    "modernbert": {"hidden_dropout": ("embedding_dropout", "mlp_dropout")} | SAME_ATTENTION | SAME_CLASSIFIER,
-    "bart": {"hidden_dropout": ("dropout",)} | SAME_ATTENTION | SAME_CLASSIFIER,
-    "t5": T5_LIKE,
-    "mt5": T5_LIKE,
-    "xlnet": {"hidden_dropout": ("dropout",), "classifier_dropout": ("summary_last_dropout",)},  # as T5, one rate
-    "gpt2": {"hidden_dropout": ("resid_pdrop", "embd_pdrop"), "attention_dropout": ("attn_pdrop",)},
-    "llama": SAME_ATTENTION,
-    "mistral": SAME_ATTENTION,
-    "qwen2": SAME_ATTENTION,
-    "qwen3": SAME_ATTENTION,
-    "vit": HIDDEN | ATTENTION,
-    "deit": HIDDEN | ATTENTION,
-    "beit": HIDDEN | ATTENTION,
-    "swin": HIDDEN | ATTENTION,
+
+def fields(*, hidden: str = "", attention: str = "", classifier: str = "") -> Fields:
+    """Several fields are parted by a space; a dropout without any is not there."""
+    named = {"hidden_dropout": hidden, "attention_dropout": attention, "classifier_dropout": classifier}
+    return {name: tuple(theirs.split()) for name, theirs in named.items() if theirs}
+
+
+HIDDEN, ATTENTION = "hidden_dropout_prob", "attention_probs_dropout_prob"
+BERT = fields(hidden=HIDDEN, attention=ATTENTION, classifier="classifier_dropout")
+ALBERT = fields(hidden=HIDDEN, attention=ATTENTION, classifier="classifier_dropout_prob")
+DEBERTA = fields(hidden=HIDDEN, attention=ATTENTION, classifier="cls_dropout")
+NO_CLASSIFIER = fields(hidden=HIDDEN, attention=ATTENTION)  # the heads of texts take the hidden one, of images none
+T5 = fields(hidden="dropout_rate", classifier="classifier_dropout")  # one rate for states and attention weights
+LLAMA = fields(attention="attention_dropout")
+
+FIELDS: Mapping[str, Fields] = {  # by model_type
+    "bert": BERT,
+    "roberta": BERT,
+    "xlm-roberta": BERT,
+    "camembert": BERT,
+    "electra": BERT,
+    "ernie": BERT,
+    "mobilebert": BERT,
+    "convbert": BERT,
+    "big_bird": BERT,
+    "albert": ALBERT,
+    "rembert": ALBERT,
+    "deberta": DEBERTA,
+    "deberta-v2": DEBERTA,
+    "distilbert": fields(hidden="dropout", attention="attention_dropout", classifier="seq_classif_dropout"),
+    "modernbert": fields(
+        hidden="embedding_dropout mlp_dropout", attention="attention_dropout", classifier="classifier_dropout"
+    ),
+    "mpnet": NO_CLASSIFIER,
+    "squeezebert": NO_CLASSIFIER,
+    "roformer": NO_CLASSIFIER,
+    "nystromformer": fields(hidden=HIDDEN),  # makes one for attention too, and never passes anything through it
+    "funnel": fields(hidden="hidden_dropout", attention="attention_dropout"),
+    "xlnet": fields(hidden="dropout", classifier="summary_last_dropout"),  # one rate, as T5
+    "gpt2": fields(hidden="resid_pdrop embd_pdrop", attention="attn_pdrop"),
+    "llama": LLAMA,
+    "mistral": LLAMA,
+    "qwen2": LLAMA,
+    "qwen3": LLAMA,
+    "bart": fields(hidden="dropout", attention="attention_dropout", classifier="classifier_dropout"),
+    "t5": T5,
+    "mt5": T5,
+    "vit": NO_CLASSIFIER,
+    "deit": NO_CLASSIFIER,
+    "beit": NO_CLASSIFIER,
+    "swin": NO_CLASSIFIER,
     "resnet": {},
     "convnext": {},
 }

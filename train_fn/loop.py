@@ -18,6 +18,7 @@ from train_fn.report import Report
 from train_fn.setup import Setup, begin
 from train_fn.state import Captured, State, captured, load_state
 from train_fn.stretch import train_stretch
+from train_fn.world import ALONE
 
 
 def fine_tune(config: TextConfig, resume_from: Path | None = None) -> Iterator[Report]:
@@ -82,7 +83,8 @@ def evaluated(setup: Setup, state: State) -> tuple[Evaluation, float]:
             setup.precision,
             labels=setup.labels,
             scale=setup.scale,
-            world=setup.world,
+            # who holds a share of the weights must go through every batch with the others
+            world=setup.world if setup.config.sharding == "none" else ALONE,
         )
     return evaluation, time.perf_counter() - began
 
@@ -134,6 +136,9 @@ def report(setup: Setup, state: State, metrics: Mapping[str, float], details: Ma
     def capture() -> Captured:
         return captured(state, setup.tokenizer, setup.scale, asdict(setup.config), {"metrics": metrics, **details})
 
+    if setup.config.sharding == "full":  # the others go on at once, so what they hold is gathered now
+        gathered = capture().copy()
+        return Report(epoch=epoch(setup, state), metrics=metrics, save=gathered.save, details=details)
     return Report(
         epoch=epoch(setup, state),
         metrics=metrics,

@@ -41,8 +41,8 @@ def target_modules(model: PreTrainedModel, targets: str) -> dict[str, nn.Module]
         if not any(is_meant(name, target) for name in linear):
             known = ", ".join(sorted({name.rpartition(".")[2] for name in linear}))
             raise ValueError(
-                f"`lora_targets` must be all-linear or names out of {known} for a {model.config.model_type} model, "
-                f"got {target!r}; try all-linear"
+                f"`lora_targets` must be all-linear or names out of {known} for a model of type "
+                f"{model.config.model_type}, got {target!r}; try all-linear"
             )
     learning = {
         name: module
@@ -51,7 +51,7 @@ def target_modules(model: PreTrainedModel, targets: str) -> dict[str, nn.Module]
     }
     if not learning:
         raise ValueError(
-            f"`lora_targets` must name linear modules of the body that are not frozen, got {targets!r}; "
+            f"`lora_targets` must name linear modules of the body that are not frozen, got {targets}; "
             "freeze fewer blocks, or leave out lora_rank"
         )
     return learning
@@ -71,7 +71,8 @@ def named(model: PreTrainedModel, targets: str) -> list[str]:
     default = KNOWN.get(model.config.model_type)
     if not isinstance(default, list):  # Gemma 4's is a pattern for the tower of texts
         raise ValueError(
-            f"`lora_targets` has no default for a {model.config.model_type} model, got default; try all-linear"
+            f"`lora_targets` must name modules for a model of type {model.config.model_type}, which has no default, "
+            "got default; try all-linear"
         )
     return default
 

@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from train_fn.sharding import whole
+
 BINS = 32
 
 
@@ -39,7 +41,7 @@ def update_ratios(before: list[list[torch.Tensor]], optimizer: Optimizer) -> dic
 
 
 def norm(tensors: list[torch.Tensor]) -> torch.Tensor:
-    return torch.stack(torch._foreach_norm(tensors)).norm()
+    return torch.stack([whole(length) for length in torch._foreach_norm(tensors)]).norm()
 
 
 def peak_memory(device: torch.device) -> float:

@@ -21,6 +21,7 @@ from train_fn.plan import Plan, plan
 from train_fn.precision import Resolved, gradient_scaler, resolve
 from train_fn.schedules import schedule
 from train_fn.seeding import torch_stream
+from train_fn.sharding import shard
 from train_fn.state import State
 from train_fn.target_scale import TargetScale, target_scale
 from train_fn.tokens import Tokens, tokenized_splits
@@ -68,6 +69,8 @@ def begin(config: TextConfig) -> tuple[Setup, State]:
     if device.type == "cpu":
         make_dropout_fast(model)
     model.to(device)
+    if config.sharding == "full":
+        shard(model)
     groups = parameter_groups(
         model,
         learning_rate=config.learning_rate,

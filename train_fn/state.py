@@ -19,6 +19,7 @@ from train_fn.divergence import LossTrend
 from train_fn.lora import has_lora, merged_state_dict
 from train_fn.patience import Patience
 from train_fn.quiet import quiet
+from train_fn.sharding import gathered, like
 from train_fn.target_scale import TargetScale
 
 MODEL = "model"  # a folder that transformers, and so anybody, can load: the weights that were evaluated
@@ -90,11 +91,12 @@ def captured(
     learned = state.learned
     with holding(list(learned.values()), state.average):
         merged = has_lora(state.model)
-        weights = merged_state_dict(state.model) if merged else dict(state.model.state_dict())
+        weights = merged_state_dict(state.model) if merged else state.model.state_dict()
+        weights = {name: gathered(tensor) for name, tensor in weights.items()}
         if scale is not None:
             weights = scale.into_head(state.model, weights)
         weights = whole_tables(state.model, weights)
-    training = {f"optimizer.{name}": tensor for name, tensor in optimizer_tensors(state).items()}
+    training = {f"optimizer.{name}": gathered(tensor) for name, tensor in optimizer_tensors(state).items()}
     if state.average is not None or merged or scale is not None:  # the weights of the model are not those that learn
         training |= {f"weights.{name}": parameter.detach() for name, parameter in learned.items()}
     for kind, tensors in {"average": state.average, "best": state.best}.items():
@@ -139,9 +141,12 @@ def load_state(folder: Path, state: State) -> None:
         raise CheckpointError(
             f"a checkpoint must hold every weight that learns, got none of {min(missing)} in {folder}"
         )
-    # not strict: the matrices that LoRA's updates were merged into have another name here
-    state.model.load_state_dict(compact_tables(state.model, saved), strict=False)
-    state.model.load_state_dict(training.get("weights", {}), strict=False)
+    held = state.model.state_dict()
+    for weights in (compact_tables(state.model, saved), training.get("weights", {})):
+        # the matrices that LoRA's updates were merged into have another name here
+        state.model.load_state_dict(
+            {name: like(tensor, held[name]) for name, tensor in weights.items() if name in held}, strict=False
+        )
     load_optimizer(state, training["optimizer"])
     for kind in ("average", "best"):
         if kind in training:
@@ -160,11 +165,12 @@ def optimizer_tensors(state: State) -> Tensors:
 
 
 def load_optimizer(state: State, tensors: Tensors) -> None:
-    names = {id(parameter): name for name, parameter in state.learned.items()}
+    learned = state.learned
+    names = {id(parameter): name for name, parameter in learned.items()}
     parts: dict[str, Tensors] = {}
     for key, tensor in tensors.items():
         name, _, part = key.rpartition(".")
-        parts.setdefault(name, {})[part] = tensor
+        parts.setdefault(name, {})[part] = like(tensor, learned[name])
     packed = state.optimizer.state_dict()
     order: Sequence[str] = [names[id(p)] for group in state.optimizer.param_groups for p in group["params"]]
     packed["state"] = {index: parts[name] for index, name in enumerate(order) if name in parts}

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy
 import torch
 from torch import nn
 
@@ -12,8 +13,10 @@ from train_fn.out_of_memory import with_halving
 from train_fn.precision import autocast, products
 from train_fn.seeding import torch_stream
 from train_fn.setup import Setup
+from train_fn.sharding import whole
 from train_fn.state import State
 from train_fn.tokens import collate
+from train_fn.world import World
 
 
 def take_step(setup: Setup, state: State, rows: Rows) -> torch.Tensor:
@@ -28,10 +31,10 @@ def take_step(setup: Setup, state: State, rows: Rows) -> torch.Tensor:
         loss = accumulate(setup, state, rows, total)
 
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    if setup.world.size > 1:
-        setup.world.add_up(gradients(parameters))
+    if setup.world.size > 1 and config.sharding == "none":  # sharded gradients are summed as they arise
+        setup.world.add_up([parameter.grad for parameter in parameters if parameter.grad is not None])
     scaler.unscale_(optimizer)  # before clipping, which would otherwise see the scaler's factor
-    norm = nn.utils.clip_grad_norm_(parameters, config.max_grad_norm or math.inf)
+    norm = whole(nn.utils.clip_grad_norm_(parameters, config.max_grad_norm or math.inf))
     factor = setup.factor(state.step, state.drops)
     for group in optimizer.param_groups:
         group["lr"] = group["peak_lr"] * factor
@@ -44,25 +47,16 @@ def take_step(setup: Setup, state: State, rows: Rows) -> torch.Tensor:
     return torch.stack([loss, total, norm])
 
 
-def gradients(parameters: list[nn.Parameter]) -> list[torch.Tensor]:
-    """Of all that learn, 0 where this process had no row: the processes must add up the same tensors."""
-    for parameter in parameters:
-        if parameter.requires_grad and parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-    return [parameter.grad for parameter in parameters if parameter.grad is not None]
-
-
 def accumulate(setup: Setup, state: State, rows: Rows, total: torch.Tensor) -> torch.Tensor:
-    """Gradients of the whole batch, in as many parts as memory asks for; the sum of its losses."""
+    """Gradients of the whole batch, in as many parts as memory asks for; the sum of this process's losses."""
     world, groups = setup.world, setup.train.groups
-    mine = share(rows, world.rank, world.size, groups)
     running = [statistic.clone() for statistic in setup.running]
 
     def take(micro_batch_size: int) -> torch.Tensor:
         # dropout is drawn from the step's own stream, so that a second attempt draws the same
         with torch_stream(setup.config.seed, "dropout", state.step, world.rank):
-            losses = [backward(setup, state, part, total) for part in parts(mine, micro_batch_size, groups)]
-        return torch.stack([torch.zeros_like(total), *losses]).sum()
+            mine = own_parts(rows, micro_batch_size, world, groups)
+            return torch.stack([backward(setup, state, part, total, counts) for part, counts in mine]).sum()
 
     def undo() -> None:
         state.optimizer.zero_grad()
@@ -73,7 +67,18 @@ def accumulate(setup: Setup, state: State, rows: Rows, total: torch.Tensor) -> t
     return loss
 
 
-def backward(setup: Setup, state: State, rows: Rows, total: torch.Tensor) -> torch.Tensor:
+def own_parts(rows: Rows, micro_batch_size: int, world: World, groups: numpy.ndarray | None) -> list[tuple[Rows, bool]]:
+    """This process's share of a batch in micro-batches, and whether they count.
+
+    All processes have the same number of them, for they meet in each where weights are sharded; who has too few rows
+    goes through others that do not count.
+    """
+    shares = [parts(share(rows, rank, world.size, groups), micro_batch_size, groups) for rank in range(world.size)]
+    most, mine = max(shares, key=len), shares[world.rank]
+    return [(part, True) for part in mine] + [(part, False) for part in most[len(mine) :]]
+
+
+def backward(setup: Setup, state: State, rows: Rows, total: torch.Tensor, counts: bool) -> torch.Tensor:
     """Add the gradients of these rows, and say the sum of their losses."""
     inputs = collate(setup.train, rows)
     if setup.config.r_drop:
@@ -81,7 +86,7 @@ def backward(setup: Setup, state: State, rows: Rows, total: torch.Tensor) -> tor
     with autocast(setup.precision, setup.device):
         outputs = state.model(**inputs).logits
     index = torch.from_numpy(rows).to(setup.device)
-    loss = setup.criterion.loss(outputs, setup.train.targets[index], index, setup.groups[index])
+    loss = setup.criterion.loss(outputs, setup.train.targets[index], index, setup.groups[index]) * counts
     # over the weight of the whole batch: parts of unequal size must add up to its mean
     state.scaler.scale(loss / total).backward()
     return loss.detach()

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
+from tests.train_fn import small_models
 from train_fn.config import TextConfig
 from train_fn.data import DataConfig
 from train_fn.report import Report
@@ -78,37 +79,11 @@ def steady() -> Callable[[Report], dict[str, float]]:
     return metrics
 
 
-SMALL = {
-    "vocab_size": 50,
-    "hidden_size": 16,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "max_position_embeddings": 40,
-    "pad_token_id": 0,
-    "num_labels": 3,
-}
-SMALL_BY_ARCHITECTURE = {
-    "bert": SMALL,
-    "roberta": SMALL,
-    "distilbert": {"vocab_size": 50, "dim": 16, "n_layers": 3, "n_heads": 2, "hidden_dim": 32, "pad_token_id": 0},
-    "electra": SMALL | {"embedding_size": 8},
-    "albert": SMALL | {"embedding_size": 8},
-    "modernbert": SMALL,
-    "deberta-v2": SMALL | {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
-}
-
-
 @pytest.fixture
-def small_architecture() -> Callable[[str], PretrainedConfig]:
-    return lambda name: AutoConfig.for_model(name, **SMALL_BY_ARCHITECTURE[name])
+def small_architecture() -> Callable[..., PretrainedConfig]:
+    return small_models.architecture
 
 
 @pytest.fixture
 def random_model() -> Callable[[PretrainedConfig], PreTrainedModel]:
-    def build(architecture: PretrainedConfig) -> PreTrainedModel:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            return AutoModelForSequenceClassification.from_config(architecture, attn_implementation="eager")
-
-    return build
+    return small_models.build

@@ -9,8 +9,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForImageClassification, AutoModelForSequenceClassification
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForImageClassification,
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +97,7 @@ SMALL_MODELS: Mapping[str, Small] = {
     "xlm-roberta": bert("roberta"),
     "camembert": bert("roberta"),
     "ernie": bert("ernie", "pooler"),
-    "mobilebert": bert(
-        "mobilebert", "pooler", embedding_size=16, intra_bottleneck_size=8, num_feedforward_networks=2
-    ),
+    "mobilebert": bert("mobilebert", "pooler", embedding_size=16, intra_bottleneck_size=8, num_feedforward_networks=2),
     "convbert": bert("convbert", embedding_size=16, conv_kernel_size=3),
     "big_bird": bert("bert", "pooler", attention_type="original_full"),
     "nystromformer": bert("nystromformer", segment_means_seq_len=7, num_landmarks=7),
@@ -220,7 +223,7 @@ SMALL_MODELS: Mapping[str, Small] = {
         sees=True,
     ),
     "deit": Small(
-        settings=VIT,
+        settings=VIT | {"architectures": ["DeiTForImageClassification"]},  # there is another, with a teacher
         below=("deit.embeddings",),
         blocks=("deit.layers",),
         above=("deit.layernorm",),
@@ -228,7 +231,8 @@ SMALL_MODELS: Mapping[str, Small] = {
         sees=True,
     ),
     "beit": Small(
-        settings=VIT | {"use_relative_position_bias": True, "use_absolute_position_embeddings": True}
+        settings=VIT
+        | {"use_relative_position_bias": True, "use_absolute_position_embeddings": True}
         | {"use_mask_token": True, "drop_path_rate": 0.0},
         below=("beit.embeddings",),
         blocks=("beit.layers",),
@@ -254,7 +258,7 @@ SMALL_MODELS: Mapping[str, Small] = {
         sees=True,
     ),
     "convnext": Small(
-        settings=LABELS | {"hidden_sizes": [8, 16], "depths": [1, 2], "num_stages": 2},
+        settings=LABELS | {"hidden_sizes": [8, 16], "depths": [1, 2], "num_stages": 2, "layer_scale_init_value": 1.0},
         below=("convnext.embeddings",),
         blocks=("convnext.encoder.stages",),
         above=("convnext.layernorm",),

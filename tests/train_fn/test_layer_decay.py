@@ -1,72 +1,23 @@
 import pytest
+import torch
 from transformers import AutoConfig
+from transformers.pytorch_utils import Conv1D
 
-from train_fn.layer_decay import parameter_depths, parameter_groups
+from tests.train_fn.small_models import SMALL_MODELS, architecture, build, depths_by_hand, parameters_of
+from train_fn.depth import parameter_depths
+from train_fn.layer_decay import parameter_groups
+from train_fn.lora import add_lora
 
-# architecture: {module: depth}; the longest module that begins a parameter's name is the one it is in
-ARCHITECTURES = {
-    "bert": {
-        "bert.embeddings": 0,
-        "bert.encoder.layer.0": 1,
-        "bert.encoder.layer.1": 2,
-        "bert.encoder.layer.2": 3,
-        "bert.pooler": 4,
-        "classifier": 4,
-    },
-    "roberta": {
-        "roberta.embeddings": 0,
-        "roberta.encoder.layer.0": 1,
-        "roberta.encoder.layer.1": 2,
-        "roberta.encoder.layer.2": 3,
-        "classifier": 4,
-    },
-    "distilbert": {
-        "distilbert.embeddings": 0,
-        "distilbert.transformer.layer.0": 1,
-        "distilbert.transformer.layer.1": 2,
-        "distilbert.transformer.layer.2": 3,
-        "pre_classifier": 4,
-        "classifier": 4,
-    },
-    "electra": {
-        "electra.embeddings": 0,
-        "electra.embeddings_project": 0,
-        "electra.encoder.layer.0": 1,
-        "electra.encoder.layer.1": 2,
-        "electra.encoder.layer.2": 3,
-        "classifier": 4,
-    },
-    "albert": {  # three passes through one block
-        "albert.embeddings": 0,
-        "albert.encoder.embedding_hidden_mapping_in": 0,
-        "albert.encoder.albert_layer_groups.0": 1,
-        "albert.pooler": 2,
-        "classifier": 2,
-    },
-    "modernbert": {
-        "model.embeddings": 0,
-        "model.layers.0": 1,
-        "model.layers.1": 2,
-        "model.layers.2": 3,
-        "model.final_norm": 4,
-        "head": 4,
-        "classifier": 4,
-    },
-    "deberta-v2": {
-        "deberta.embeddings": 0,
-        "deberta.encoder.rel_embeddings": 0,
-        "deberta.encoder.layer.0": 1,
-        "deberta.encoder.layer.1": 2,
-        "deberta.encoder.layer.2": 3,
-        "pooler": 4,
-        "classifier": 4,
-    },
-}
+WITH_LINEAR_BLOCKS = [name for name in SMALL_MODELS if name not in ("resnet", "squeezebert")]
+
+# matrices that are multiplied with something, and so decay though no module of torch holds them
+BARE_MATRICES = {"q", "k", "v", "o", "r", "r_kernel", "seg_embed"}
+HAVE_A_MATRIX = (torch.nn.Linear, torch.nn.Embedding, torch.nn.Conv1d, torch.nn.Conv2d, Conv1D)
 
 
 @pytest.fixture
-def model(random_model, small_architecture):
-    return lambda name: random_model(small_architecture(name))
+def model():
+    return lambda name, **settings: build(architecture(name, **settings))
 
 
 def groups_by_name(model, **settings):
@@ -76,56 +27,102 @@ def groups_by_name(model, **settings):
     return {names[parameter]: group for group in groups for parameter in group["params"]}
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_parameter_has_the_depth_of_its_module(model, architecture):
-    expected = ARCHITECTURES[architecture]
-    depths = parameter_depths(model(architecture))
-    modules = {name: max((m for m in expected if name.startswith(f"{m}.")), key=len) for name in depths}
-    assert depths == {name: expected[module] for name, module in modules.items()}
-    assert set(modules.values()) == set(expected)  # the table above names no module that is not there
+@pytest.mark.parametrize("name", SMALL_MODELS)
+def test_every_parameter_has_the_depth_of_its_module(model, name):
+    built = model(name)
+    assert parameter_depths(built) == depths_by_hand(built)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_the_rate_falls_by_one_factor_per_block(model, architecture):
-    built = model(architecture)
+@pytest.mark.parametrize("name", WITH_LINEAR_BLOCKS)
+def test_an_update_of_low_rank_lies_as_deep_as_its_matrix(model, name):
+    built = model(name)
+    add_lora(built, rank=2, alpha=4.0, dropout=0.0, targets="all-linear")
     depths = parameter_depths(built)
-    assert {name: group["lr"] for name, group in groups_by_name(built).items()} == {
-        name: 0.5 ** (max(depths.values()) - depth) for name, depth in depths.items()
-    }
+    assert depths == depths_by_hand(built)
+    top = max(depths.values())
+    assert {depths[name] for name in depths if "lora_" in name} >= set(range(1, top))
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_parameter_is_in_exactly_one_group(model, architecture):
-    built = model(architecture)
-    groups = {id(group): group for group in groups_by_name(built).values()}.values()
-    assert sorted(map(id, built.parameters())) == sorted(id(p) for group in groups for p in group["params"])
+def test_positions_that_all_blocks_share_lie_below_them(model):
+    shared = model("beit", use_relative_position_bias=False, use_shared_relative_position_bias=True)
+    assert parameter_depths(shared)["beit.shared_position_bias.relative_position_bias_table"] == 0
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_only_matrices_of_weights_decay(model, architecture):
-    for name, group in groups_by_name(model(architecture)).items():
-        spared = name.endswith("bias") or "norm" in name.lower()
-        assert group["weight_decay"] == (0.0 if spared else 0.1), name
+@pytest.mark.parametrize("name", SMALL_MODELS)
+def test_the_rate_falls_by_one_factor_per_block_and_the_head_has_its_own(model, name):
+    built = model(name)
+    depths, head = depths_by_hand(built), parameters_of(built, *SMALL_MODELS[name].head)
+    groups = groups_by_name(built, learning_rate=3.0, layer_decay=0.5, head_learning_rate_multiplier=10.0)
+    expected = {name: 3 * 0.5 ** (max(depths.values()) - depth) for name, depth in depths.items()}
+    expected = {name: rate for name, rate in expected.items() if built.get_parameter(name).requires_grad}
+    expected |= {name: 30.0 for name in head}
+    assert {name: group["lr"] for name, group in groups.items()} == expected
+    assert {name: group["peak_lr"] for name, group in groups.items()} == expected
 
 
-def test_the_multiplier_raises_the_head_alone(model):
-    plain, raised = (
-        groups_by_name(model("bert"), head_learning_rate_multiplier=multiplier) for multiplier in (1.0, 10.0)
+@pytest.mark.parametrize("name", SMALL_MODELS)
+def test_every_parameter_is_in_exactly_one_group_and_a_group_is_of_one_depth(model, name):
+    built = model(name)
+    groups = parameter_groups(
+        built, learning_rate=1.0, layer_decay=0.5, head_learning_rate_multiplier=1.0, weight_decay=0.1
     )
-    ratios = {name: raised[name]["lr"] / plain[name]["lr"] for name in plain}
-    assert ratios == {name: 10 if name.startswith("classifier") else 1 for name in plain}
+    learning = [parameter for parameter in built.parameters() if parameter.requires_grad]  # not RoFormer's positions
+    assert sorted(map(id, learning)) == sorted(id(p) for group in groups for p in group["params"])
+    named, depths = dict(built.named_parameters()), depths_by_hand(built)
+    for group in groups:
+        assert [named[name] is parameter for name, parameter in zip(group["names"], group["params"], strict=True)]
+        assert {depths[name] for name in group["names"]} == {group["depth"]}
+    assert len({(group["depth"], group["weight_decay"]) for group in groups}) == len(groups)
 
 
-def test_without_layer_decay_all_rates_are_equal_and_two_groups_are_left(model):
-    groups = groups_by_name(model("bert"), layer_decay=1.0)
-    assert {group["lr"] for group in groups.values()} == {1.0}
-    assert len({id(group) for group in groups.values()}) == 2
+@pytest.mark.parametrize("name", SMALL_MODELS)
+def test_only_what_is_multiplied_decays(model, name):
+    built = model(name)
+    for name, group in groups_by_name(built).items():
+        owner, _, own = name.rpartition(".")
+        matrix = own == "weight" and isinstance(built.get_submodule(owner), HAVE_A_MATRIX)
+        decays = (matrix and not owner.endswith("relative_attention_bias")) or own in BARE_MATRICES
+        assert group["weight_decay"] == (0.1 if decays else 0.0), name
 
 
-def test_a_stack_that_is_not_known_is_refused_unless_all_blocks_learn_alike(random_model):
-    settings = {"vocab_size": 50, "d_model": 16, "encoder_layers": 1, "decoder_layers": 1}
-    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
-    bart = random_model(AutoConfig.for_model("bart", **settings, **heads))
-    groups_by_name(bart, layer_decay=1.0)
-    with pytest.raises(ValueError, match="`layer_decay` must be 1 for a bart model"):
-        groups_by_name(bart, layer_decay=0.9)
+@pytest.mark.parametrize("name", ["vit", "deit", "beit", "swin"])
+def test_tokens_and_positions_of_their_own_do_not_decay(model, name):
+    spared = {name for name, group in groups_by_name(model(name)).items() if group["weight_decay"] == 0}
+    expected = {
+        "vit": {"vit.embeddings.cls_token", "vit.embeddings.position_embeddings"},
+        "deit": {f"deit.embeddings.{part}" for part in ("cls_token", "distillation_token", "position_embeddings")},
+        "beit": {f"beit.embeddings.{part}" for part in ("cls_token", "mask_token", "position_embeddings")},
+        "swin": set(),
+    }[name]
+    assert expected == {name for name in spared if name.split(".")[1] == "embeddings" and name.count(".") == 2}
+    tables = {name for name in parameter_depths(model(name)) if name.endswith("bias_table")}
+    assert tables <= spared and bool(tables) == (name in ("beit", "swin"))
+
+
+def test_what_is_frozen_is_in_no_group(model):
+    built = model("bert")
+    frozen = parameters_of(built, "bert.embeddings", "bert.encoder.layer.1")
+    for name in frozen:
+        built.get_parameter(name).requires_grad = False
+    assert set(groups_by_name(built)) == {name for name, _ in built.named_parameters()} - frozen
+
+
+def test_without_layer_decay_all_rates_are_equal(model):
+    assert {group["lr"] for group in groups_by_name(model("bert"), layer_decay=1.0).values()} == {1.0}
+
+
+def test_blocks_that_are_not_known_are_refused_unless_they_learn_alike():
+    xlm = build(AutoConfig.for_model("xlm", vocab_size=50, emb_dim=16, n_layers=2, n_heads=2, pad_index=0))
+    groups_by_name(xlm, layer_decay=1.0)
+    with pytest.raises(ValueError) as error:
+        groups_by_name(xlm, layer_decay=0.9)
+    assert str(error.value) == (
+        "`layer_decay` must be 1 for a model of type xlm, whose blocks are not known here, got 0.9; leave it out"
+    )
+
+
+def test_more_blocks_than_the_config_tells_of_are_not_known(model):
+    bert = model("bert")
+    bert.config.num_hidden_layers = 2  # as of a model with two stacks
+    with pytest.raises(ValueError, match="whose blocks are not known here"):
+        groups_by_name(bert)

@@ -71,3 +71,33 @@ def test_closing_the_generator_ends_the_other_processes(toy):
     assert multiprocessing.active_children()
     run.close()
     assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"batch_size": 3, "micro_batch_size": 1, "layer_decay": 0.8}], ids=["plain", "uneven"]
+)
+def test_sharded_weights_learn_what_whole_ones_learn(toy, no_dropout, tmp_path, settings):
+    config = {"adam_epsilon": 1e-4, "max_epochs": 1, **no_dropout, **settings}
+    alone, [one] = end_of(toy(**config), tmp_path / "alone")
+    shared, [two] = end_of(toy(num_processes=2, sharding="full", **config), tmp_path / "shared")
+    for name, tensor in alone.items():
+        torch.testing.assert_close(shared[name], tensor, atol=1e-5, rtol=0, msg=name)
+    for name in ("loss", "train_loss", "grad_norm", "f1_weighted", "update_ratio/depth_01"):
+        assert two.metrics[name] == pytest.approx(one.metrics[name], abs=1e-4), name
+
+
+def test_a_sharded_checkpoint_is_continued_by_one_process_and_the_other_way_round(toy, no_dropout, tmp_path):
+    config = {"adam_epsilon": 1e-4, "max_epochs": 2, **no_dropout}
+    expected, _ = end_of(toy(**config), tmp_path / "alone")
+    ways = {"alone": {}, "sharded": {"num_processes": 2, "sharding": "full"}}
+    for first, second in (("alone", "sharded"), ("sharded", "alone")):
+        run = epochs(toy(**config, **ways[first]))
+        (tmp_path / f"{first} first").mkdir()
+        next(run).save(tmp_path / f"{first} first")
+        run.close()
+        rest = epochs(toy(**config, **ways[second]), tmp_path / f"{first} first")
+        (tmp_path / f"then {second}").mkdir()
+        next(rest).save(tmp_path / f"then {second}")
+        rest.close()
+        for name, tensor in load_file(tmp_path / f"then {second}" / "model" / "model.safetensors").items():
+            torch.testing.assert_close(tensor, expected[name], atol=1e-5, rtol=0, msg=name)
