@@ -5,9 +5,9 @@
 Run it from the project's root: the data are read from ../shared/data, and a set that is absent there is skipped.
 
 Measured are tokens that are no padding per second of the process's CPU time, which suffers least from what else runs on
-the machine. The clock runs from the first forward pass in training to the last optimizer step. Torch's own hooks start
-and stop it, in the same way for all: imports, loading, tokenizing and evaluation lie outside, collating and clipping
-inside. They also count the steps and, from the attention masks, the tokens; variants that differ in either are an error.
+the machine. The clock runs from the first forward pass in training to the last optimizer step; torch's own hooks start
+and stop it, alike for all. Imports, loading, tokenizing and evaluation lie outside, collating and clipping inside. The
+hooks also count steps and, from the attention masks, tokens; variants that differ in either are an error.
 
 Each variant has one process for all its runs, as a worker of a search has, so that no variant can help or harm another
 through the allocator or a cache of kernels, and modules are imported once. The processes compute one at a time and in
@@ -15,7 +15,9 @@ turn, A-B-C-A-B-C; the first, short run of each does not count. Ratios are forme
 seed and so the same new head, bit for bit.
 
 A ratio counts only if both learn the same: after each run the weights are loaded into a plain model of transformers,
-whose loss on the validation rows is taken in fp32. The difference must not be told from 0 by a paired t-test at 5 %.
+whose loss on the validation rows is taken in fp32. A paired t-test at 5 % must not tell the difference from 0.
+
+--quick takes so few rows that Trainer has next to nothing to group; it shows that all works, not how fast.
 """
 
 import argparse
@@ -28,7 +30,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -47,9 +49,18 @@ DATA_SETS = ("banking77_en", "chatbot_ko")
 BATCH = 32
 MAX_LENGTH = 128
 LEARNING_RATE = 3e-4  # so high that a few dozen steps learn something, and a difference can show
-SAVES = 3  # checkpoints per run
+LEAST_ROWS = 3 * BATCH  # of the run that does not count
+VALID_ROWS = 1000
+PLAIN_SAVE = "torch.save of model and optimizer"
+SAVES = 3  # checkpoints per run, whose median counts
 
-# as search workers have it (hpo.executors.ray_tune, whose import would start Ray's)
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",  # idle threads would burn CPU time
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_OFFLINE": "1",
+}
+
+# as the workers of a search have it (hpo.executors.ray_tune, whose import would be Ray's)
 KEEP_MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),
@@ -76,13 +87,29 @@ def variants(bf16: bool) -> dict[str, Variant]:
     }
     return {
         "max": Variant(label=f"Trainer, padded to {MAX_LENGTH}, fp32", settings={}, pad_to_max=True),
-        "dynamic": Variant(label="Trainer, its defaults: padded to the batch, fp32", settings={}),
+        "dynamic": Variant(label="Trainer, defaults: padded to the batch, fp32", settings={}),
         "grouped": Variant(label="Trainer, grouped by length, fp32", settings=by_length),
         "best": Variant(label="Trainer, best flags: grouped, bf16", settings=by_length | {"bf16": bf16}),
         "fp32": Variant(label="ours, fp32", settings={"precision": "fp32"}, ours=True),
         "ours": Variant(label="ours", settings={}, ours=True),
         "worker": Variant(label="ours, memory kept as in a search", settings={}, ours=True, environment=KEEP_MEMORY),
     }
+
+
+def targets(bf16: bool) -> dict[str, float | None]:
+    """How many times as fast as each of Trainer's we promise to be; without bf16 best flags are as good as ours."""
+    return {"max": 10.0, "dynamic": 5.0, "best": 1.15 if bf16 else None}
+
+
+# factor -> (with it, without it); the product of the first four is ours over Trainer padded to the full length
+FACTORS = {
+    "padding to the batch": ("dynamic", "max"),
+    "grouping by length": ("grouped", "dynamic"),
+    "bf16": ("best", "grouped"),
+    "the rest of ours": ("ours", "best"),
+    "bf16, in ours": ("ours", "fp32"),
+    "memory kept, in ours": ("worker", "ours"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +159,12 @@ def run_ours(config: TextConfig) -> Measured:
             if report.save is None or report.snapshot is None:
                 sys.exit(f"error: the run diverged: {report.diverged}")
             saves = {
-                "committed": stall(report.save, lambda save, folder: commit(folder, save), Path(name) / "committed"),
-                "snapshot": stall(report.snapshot, lambda snapshot, _: snapshot(), Path(name) / "snapshot"),
+                "ours: checked, synced, renamed": stall(
+                    report.save, lambda save, folder: commit(folder, save), Path(name) / "committed"
+                ),
+                "ours: copied, to be written while training": stall(
+                    report.snapshot, lambda snapshot, _: snapshot(), Path(name) / "snapshot"
+                ),
             }
         folder = Path(name) / "committed-0" / "model"
         model = AutoModelForSequenceClassification.from_pretrained(folder)
@@ -184,20 +215,10 @@ def run_trainer(variant: Variant, config: TextConfig) -> Measured:
         trainer.remove_callback(PrinterCallback)
         with metered() as clock:
             trainer.train()
-
-        def save(tensors: Mapping[str, Any], path: Path) -> None:
-            torch.save(tensors, path)
-
-        def save_and_sync(tensors: Mapping[str, Any], path: Path) -> None:
-            with path.open("wb") as file:
-                torch.save(tensors, file)
-                file.flush()
-                os.fsync(file.fileno())
-
         tensors = {"model": model.state_dict(), "optimizer": trainer.optimizer.state_dict()}
         saves = {
-            "torch.save": stall(tensors, save, Path(name) / "saved"),
-            "torch.save, synced": stall(tensors, save_and_sync, Path(name) / "synced"),
+            PLAIN_SAVE: stall(tensors, torch.save, Path(name) / "saved"),
+            f"{PLAIN_SAVE}, synced": stall(tensors, save_and_sync, Path(name) / "synced"),
         }
     return Measured(**clock(), valid_loss=valid_loss(model, tokenizer, splits.valid), saves=saves)
 
@@ -246,6 +267,15 @@ def metered() -> Iterator[Callable[[], dict[str, Any]]]:
         steps.remove()
 
 
+def save_and_sync(tensors: Mapping[str, Any], path: Path) -> None:
+    import torch
+
+    with path.open("wb") as file:
+        torch.save(tensors, file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def stall(what: Any, save: Callable[[Any, Path], object], path: Path) -> float:
     """Median seconds for which the training thread can do nothing else."""
     seconds = []
@@ -257,7 +287,7 @@ def stall(what: Any, save: Callable[[Any, Path], object], path: Path) -> float:
 
 
 def valid_loss(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", examples: Examples) -> float:
-    """One yardstick for all: no padding at all would be the same."""
+    """One yardstick for all."""
     import torch
     from torch.nn.functional import cross_entropy
 
@@ -276,33 +306,35 @@ def valid_loss(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", e
 # In the process that asks them
 
 
-def measure(name: str, rows: int, repeats: int, chosen: Mapping[str, Variant]) -> dict[str, list[Measured]]:
+def measure(
+    name: str, chosen: Mapping[str, Variant], workers: Mapping[str, ProcessPoolExecutor], rows: int, repeats: int
+) -> dict[str, list[Measured]]:
     """Of each variant, one run for each seed."""
     measured: dict[str, list[Measured]] = {key: [] for key in chosen}
-    with ExitStack() as stack:
-        cache = stack.enter_context(tempfile.TemporaryDirectory())
-        workers = {key: stack.enter_context(worker(variant)) for key, variant in chosen.items()}
-        for seed in range(-1, repeats):
+    with tempfile.TemporaryDirectory() as cache:
+        for turn in range(repeats + 1):
+            warming = turn == 0
             for key, variant in chosen.items():
-                warming = seed < 0
                 config = TextConfig(
                     data=DataConfig(
                         train=str(next((DATA / name).glob("train.csv*"))),
                         valid=str(DATA / name / "valid.csv"),
-                        max_train_rows=3 * BATCH if warming else rows,
+                        max_train_rows=LEAST_ROWS if warming else rows,
+                        max_valid_rows=min(rows, LEAST_ROWS if warming else VALID_ROWS),
                         cache=cache,
                     ),
                     max_length=MAX_LENGTH,
                     batch_size=BATCH,
                     max_epochs=1,
                     learning_rate=LEARNING_RATE,
-                    seed=max(seed, 0),
+                    seed=turn,
                     **(variant.settings if variant.ours else {}),
                 )
+                show_progress(f"{name}, turn {turn} of {repeats}: {variant.label}")
                 result = workers[key].submit(run, variant, config).result()
                 if not warming:
                     measured[key].append(result)
-                    show_progress(f"{name}: {variant.label}, {seed + 1} of {repeats}: {result.speed:,.0f} tokens/cpu-s")
+    show_progress("")
     work = {(result.steps, result.tokens) for results in measured.values() for result in results}
     if len(work) > 1:
         sys.exit(f"error: the variants must take the same steps over the same tokens, got (steps, tokens) {work}")
@@ -310,21 +342,15 @@ def measure(name: str, rows: int, repeats: int, chosen: Mapping[str, Variant]) -
 
 
 def worker(variant: Variant) -> ProcessPoolExecutor:
-    """One process, begun with what only the start of a process can set."""
-    environment = {
-        "OMP_NUM_THREADS": "1",  # idle threads would burn CPU time
-        "TOKENIZERS_PARALLELISM": "false",
-        "HF_HUB_OFFLINE": "1",
-        **variant.environment,
-    }
+    """One process, begun at once with what only the start of a process can set."""
     before = dict(os.environ)
-    os.environ.update(environment)
+    os.environ |= {**ONE_THREAD, **variant.environment}
     try:
         pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=begin)
-        pool.submit(os.getpid).result()
+        pool.submit(os.getpid)
     finally:
         os.environ.clear()
-        os.environ.update(before)
+        os.environ |= before
     return pool
 
 
@@ -335,7 +361,7 @@ def show_progress(line: str) -> None:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Ours over a peer's, within each turn."""
+    """Within each turn: the median, and the lowest and highest."""
 
     value: float
     low: float
@@ -345,14 +371,14 @@ class Ratio:
         return f"{self.value:.2f}x ({self.low:.2f} to {self.high:.2f})"
 
 
-def ratio(ours: Sequence[float], peers: Sequence[float]) -> Ratio:
-    ratios = [ours / peer for ours, peer in zip(ours, peers, strict=True)]
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:
+    ratios = [our / their for our, their in zip(ours, theirs, strict=True)]
     return Ratio(statistics.median(ratios), min(ratios), max(ratios))
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Of validation losses, ours less a peer's, and half the width of its 95 % interval."""
+    """Mean over the seeds, and half the width of its 95 % interval."""
 
     value: float
     margin: float
@@ -362,145 +388,115 @@ class Difference:
         return abs(self.value) <= self.margin
 
     def __str__(self) -> str:
-        return f"{self.value:+.3f} +- {self.margin:.3f}"
+        return f"{self.value:+.3f} +- {self.margin:.3f} {'equal' if self.within_noise else 'UNEQUAL'}"
 
 
-def difference(ours: Sequence[Measured], peers: Sequence[Measured]) -> Difference:
+def difference(ours: Sequence[float], theirs: Sequence[float]) -> Difference:
     from scipy.stats import t
 
-    losses = [ours.valid_loss - peer.valid_loss for ours, peer in zip(ours, peers, strict=True)]
-    error = statistics.stdev(losses) / math.sqrt(len(losses))
-    return Difference(statistics.mean(losses), float(t.ppf(0.975, len(losses) - 1)) * error)
+    differences = [our - their for our, their in zip(ours, theirs, strict=True)]
+    error = statistics.stdev(differences) / math.sqrt(len(differences))
+    return Difference(statistics.mean(differences), float(t.ppf(0.975, len(differences) - 1)) * error)
 
 
-def targets(bf16: bool) -> dict[str, float | None]:
-    """Least ratio of ours to each of Trainer's; against its best flags only precision-aware kernels can tell."""
-    return {"max": 10.0, "dynamic": 5.0, "best": 1.15 if bf16 else None}
+Row = dict[str, Any]
 
 
-# factor -> (with it, without it); their product is ours over Trainer padded to the full length
-FACTORS = {
-    "padding to the batch": ("dynamic", "max"),
-    "grouping by length": ("grouped", "dynamic"),
-    "bf16": ("best", "grouped"),
-    "the rest of ours": ("ours", "best"),
-}
+def row(name: str, value: float, unit: str, **known: Any) -> Row:
+    """One entry of `--json`; `spread` is lowest and highest unless it is one number, the margin of the value."""
+    return {"name": name, "value": value, "unit": unit, "target": None, "holds": None, "peers": {}, **known}
 
 
-def tables(
-    name: str, measured: Mapping[str, list[Measured]], chosen: Mapping[str, Variant], bf16: bool
-) -> tuple[list[str], list[dict[str, Any]]]:
-    """What is printed, and the same for `--json`."""
-    speeds = {key: [result.speed for result in results] for key, results in measured.items()}
-    ours = measured["ours"]
-    lines = [
-        "",
-        f"{name}: {ours[0].steps} steps of {BATCH} rows, {ours[0].tokens:,} tokens, {len(ours)} seeds",
-        "",
-        f"  {'medians over the seeds':<46} {'tok/cpu-s':>9} {'tok/s':>7} {'ms/step':>7} {'real':>5}  valid loss",
-    ]
-    rows: list[dict[str, Any]] = []
-
-    def add(what: str, value: float, unit: str, target: float | None, holds: bool | None, **more: Any) -> None:
-        rows.append({"name": f"{name}: {what}", "value": value, "unit": unit, "target": target, "holds": holds, **more})
-
+def speed_table(measured: Mapping[str, list[Measured]], chosen: Mapping[str, Variant]) -> tuple[list[str], list[Row]]:
+    lines = [f"{'medians over the seeds':<46} {'tok/cpu-s':>9} {'tok/s':>7} {'ms/step':>7} {'real':>5}  valid loss"]
+    rows = []
     for key, results in measured.items():
-        speed, wall = statistics.median(speeds[key]), statistics.median(r.tokens / r.wall_seconds for r in results)
-        milliseconds = 1e3 * statistics.median(r.cpu_seconds / r.steps for r in results)
-        real = statistics.median(r.tokens / r.padded_tokens for r in results)
-        losses = [r.valid_loss for r in results]
+        label, speeds = chosen[key].label, [result.speed for result in results]
+        wall = statistics.median(result.tokens / result.wall_seconds for result in results)
+        milliseconds = 1e3 * statistics.median(result.cpu_seconds / result.steps for result in results)
+        real = statistics.median(result.tokens / result.padded_tokens for result in results)
+        losses = [result.valid_loss for result in results]
         lines.append(
-            f"  {chosen[key].label:<46} {speed:>9,.0f} {wall:>7,.0f} {milliseconds:>7,.0f} {real:>5.2f}  "
+            f"{label:<46} {statistics.median(speeds):>9,.0f} {wall:>7,.0f} {milliseconds:>7,.0f} {real:>5.2f}  "
             f"{statistics.mean(losses):.3f} +- {statistics.stdev(losses):.3f}"
         )
-        add(chosen[key].label, speed, "tokens/cpu-s", None, None, peers={}, spread=[min(speeds[key]), max(speeds[key])])
+        rows.append(row(label, statistics.median(speeds), "tokens/cpu-s", spread=[min(speeds), max(speeds)]))
+    return lines, rows
 
-    lines += ["", f"  {'ours is faster than':<46} {'median (pairs)':<24} target  holds  loss: ours less theirs"]
+
+def target_table(
+    measured: Mapping[str, list[Measured]], chosen: Mapping[str, Variant], bf16: bool
+) -> tuple[list[str], list[Row]]:
+    lines = [f"{'ours is faster than':<46} {'median (pairs)':<22} {'target':>6} holds loss: ours less theirs"]
+    rows = []
     for key, target in targets(bf16).items():
-        faster, worse = ratio(speeds["ours"], speeds[key]), difference(ours, measured[key])
-        holds = None if target is None else faster.value >= target and worse.within_noise
+        label, ours, theirs = chosen[key].label, measured["ours"], measured[key]
+        faster = ratio([result.speed for result in ours], [result.speed for result in theirs])
+        loss = difference([result.valid_loss for result in ours], [result.valid_loss for result in theirs])
+        holds = None if target is None else faster.value >= target and loss.within_noise
         lines.append(
-            f"  {chosen[key].label:<46} {faster!s:<24} {'-' if target is None else f'{target:g}x':>6}  {told(holds):<5}  "
-            f"{worse} {'equal' if worse.within_noise else 'UNEQUAL'}"
+            f"{label:<46} {faster!s:<22} {'-' if target is None else f'{target:g}x':>6} "
+            f"{'-' if holds is None else str(holds).lower():<5} {loss}"
         )
-        peers = {chosen[key].label: statistics.median(speeds[key])}
-        add(
-            f"ours / {chosen[key].label}",
-            faster.value,
-            "x",
-            target,
-            holds,
-            peers=peers,
-            spread=[faster.low, faster.high],
-        )
-        add(
-            f"validation loss, ours less {chosen[key].label}",
-            worse.value,
-            "nats",
-            worse.margin,
-            worse.within_noise,
-            peers={chosen[key].label: statistics.mean(r.valid_loss for r in measured[key])},
-            spread=statistics.stdev(r.valid_loss for r in ours),
-        )
-
-    factors = {what: ratio(speeds[with_it], speeds[without]) for what, (with_it, without) in FACTORS.items()}
-    factors["bf16, in ours"] = ratio(speeds["ours"], speeds["fp32"])
-    factors["memory kept, in ours"] = ratio(speeds["worker"], speeds["ours"])
-    lines += ["", "  what brings how much"]
-    for what, factor in factors.items():
-        lines.append(f"  {what:<46} {factor}")
-        add(what, factor.value, "x", None, None, peers={}, spread=[factor.low, factor.high])
-
-    peer_stalls = {what: [r.saves[what] for r in measured["best"]] for what in measured["best"][0].saves}
-    our_stalls = {what: [r.saves[what] for r in ours] for what in ours[0].saves}
-    lines += ["", f"  {'training stands still for a checkpoint':<46} {'ms':<24} torch.save takes"]
-    for what, seconds in peer_stalls.items():
-        lines.append(f"  {f'{what} of model and optimizer':<46} {1e3 * statistics.median(seconds):.0f}")
-    for what, seconds in our_stalls.items():
-        times = ratio(peer_stalls["torch.save"], seconds)
-        value = 1e3 * statistics.median(seconds)
-        lines.append(f"  {STALLS[what]:<46} {value:<24.0f} {times}")
-        add(
-            f"stall of a checkpoint, {STALLS[what]}",
-            value,
-            "ms",
-            None,
-            None,
-            peers={peer: 1e3 * statistics.median(stalls) for peer, stalls in peer_stalls.items()},
-            spread=[1e3 * min(seconds), 1e3 * max(seconds)],
+        peers, spread = {label: statistics.median(result.speed for result in theirs)}, [faster.low, faster.high]
+        rows.append(row(f"ours / {label}", faster.value, "x", target=target, holds=holds, peers=peers, spread=spread))
+        peers = {label: statistics.mean(result.valid_loss for result in theirs)}
+        rows.append(
+            row(
+                f"validation loss, ours less {label}",
+                loss.value,
+                "nats",
+                target=0.0,
+                holds=loss.within_noise,
+                peers=peers,
+                spread=loss.margin,
+            )
         )
     return lines, rows
 
 
-STALLS = {
-    "committed": "ours: checked, synced, renamed",
-    "snapshot": "ours: copied, to be written while training",
-}
+def factor_table(measured: Mapping[str, list[Measured]]) -> tuple[list[str], list[Row]]:
+    lines, rows = ["what brings how much"], []
+    for what, (with_it, without) in FACTORS.items():
+        factor = ratio([result.speed for result in measured[with_it]], [result.speed for result in measured[without]])
+        lines.append(f"{what:<46} {factor}")
+        rows.append(row(what, factor.value, "x", spread=[factor.low, factor.high]))
+    return lines, rows
 
 
-def told(holds: bool | None) -> str:
-    return "-" if holds is None else str(holds).lower()
+def stall_table(measured: Mapping[str, list[Measured]]) -> tuple[list[str], list[Row]]:
+    lines, rows = [f"{'a checkpoint stops training for':<46} {'ms':>5}  torch.save over it"], []
+    plain = [result.saves[PLAIN_SAVE] for result in measured["best"]]
+    for key in ("best", "ours"):
+        for what in measured[key][0].saves:
+            seconds = [result.saves[what] for result in measured[key]]
+            milliseconds = 1e3 * statistics.median(seconds)
+            lines.append(
+                f"{what:<46} {milliseconds:>5.0f}  {ratio(plain, seconds) if seconds != plain else ''}".rstrip()
+            )
+            peers = {PLAIN_SAVE: 1e3 * statistics.median(plain)} if key == "ours" else {}
+            rows.append(row(what, milliseconds, "ms", peers=peers, spread=[1e3 * min(seconds), 1e3 * max(seconds)]))
+    return lines, rows
 
 
 def processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else ():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return "unknown"
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=2048, help="of the training split; a multiple of 32")
-    parser.add_argument("--repeats", type=int, default=5, help="seeds per variant, at least 3")
-    parser.add_argument("--quick", action="store_true", help="few rows and three seeds: under five minutes")
+    parser.add_argument("--rows", type=int, default=2048, help=f"of the training split; a multiple of {BATCH}")
+    parser.add_argument("--repeats", type=int, default=5, help="seeds, of which each variant runs every one")
+    parser.add_argument("--quick", action="store_true", help="one data set, few rows, three seeds: under five minutes")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    rows, repeats = (160, 3) if arguments.quick else (arguments.rows, arguments.repeats)
-    if rows % BATCH or rows < 3 * BATCH:
-        parser.error(f"--rows must be a multiple of {BATCH} and at least {3 * BATCH}, got {rows}; try 2048")
+    rows, repeats = (256, 3) if arguments.quick else (arguments.rows, arguments.repeats)
+    if rows % BATCH or rows < LEAST_ROWS:
+        parser.error(f"--rows must be a multiple of {BATCH} and at least {LEAST_ROWS}, got {rows}; try 2048")
     if repeats < 3:
-        parser.error(f"--repeats must be at least 3, or there is no spread, got {repeats}; try 5")
+        parser.error(f"--repeats must be at least 3, got {repeats}, which has no spread to speak of; try 5")
+    names = [name for name in (DATA_SETS[:1] if arguments.quick else DATA_SETS) if is_there(name)]
 
     from train_fn.precision import processor_has_bf16
     from train_fn.pretrained import locate
@@ -512,23 +508,36 @@ def main() -> None:
     bf16 = processor_has_bf16()
     environment = {
         **describe(),
-        "processor": f"{processor()}, {'with' if bf16 else 'without'} bf16",
+        "processor": f"{processor()} {'with' if bf16 else 'without'} bf16",
         "load": " ".join(f"{load:.1f}" for load in os.getloadavg()),
     }
-    names = ("processor", "cpus", "python", "torch", "transformers", "load")
-    print(", ".join(f"{name} {environment[name]}" for name in names))
-    all_rows = []
-    for name in DATA_SETS:
-        if not (DATA / name).is_dir():
-            print(f"{name}: skipped, needs {DATA / name}, which is absent here")
-            continue
-        chosen = variants(bf16)
-        lines, results = tables(name, measure(name, rows, repeats, chosen), chosen, bf16)
-        show_progress("")
-        print("\n".join(lines))
-        all_rows += [{**row, "environment": environment} for row in results]
+    print(", ".join(f"{name} {environment[name]}" for name in ("processor", "cpus", "load")))
+    print(", ".join(f"{name} {environment[name]}" for name in ("python", "torch", "transformers", "git_commit")))
+    chosen, found = variants(bf16), []
+    workers = {key: worker(variant) for key, variant in chosen.items()} if names else {}
+    for name in names:
+        measured = measure(name, chosen, workers, rows, repeats)
+        first = measured["ours"][0]
+        print(f"\n{name}: {first.steps} steps of {BATCH} rows, {first.tokens:,} tokens, {repeats} seeds")
+        for lines, results in (
+            speed_table(measured, chosen),
+            target_table(measured, chosen, bf16),
+            factor_table(measured),
+            stall_table(measured),
+        ):
+            print("\n" + "\n".join(lines))
+            found += [{**result, "name": f"{name}: {result['name']}", "environment": environment} for result in results]
+    for pool in workers.values():
+        pool.shutdown()
     if arguments.json:
-        arguments.json.write_text(json.dumps(all_rows, indent=1))
+        arguments.json.write_text(json.dumps(found, indent=1))
+
+
+def is_there(name: str) -> bool:
+    there = (DATA / name).is_dir()
+    if not there:
+        print(f"{name}: skipped, needs {DATA / name}, which is absent here")
+    return there
 
 
 if __name__ == "__main__":

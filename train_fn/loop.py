@@ -132,6 +132,7 @@ def report(setup: Setup, state: State, metrics: Mapping[str, float], details: Ma
     details = {**details, "model": summary(state.model)}
     if setup.config.histograms:
         details["weights"] = histograms(state.learned.items())
+        details["gradients"] = histograms((name, p.grad) for name, p in state.learned.items() if p.grad is not None)
 
     def capture() -> Captured:
         return captured(state, setup.tokenizer, setup.scale, asdict(setup.config), {"metrics": metrics, **details})

@@ -12,7 +12,8 @@ from transformers import get_linear_schedule_with_warmup
 from train_fn import data
 from train_fn.batches import training_batches
 from train_fn.config import ScheduleName
-from train_fn.model import model_folder, new_model
+from train_fn.evaluation import evaluate
+from train_fn.model import model_folder, new_model, saved_model
 from train_fn.text import epochs, train
 from train_fn.tokens import tokenized_splits
 
@@ -138,3 +139,170 @@ def test_mixed_precision_learns_like_fp32(toy, precision):
 def test_every_schedule_trains(toy, schedule):
     reports = train(toy(schedule=schedule, warmup_ratio=0.2, layer_decay=0.8))
     assert reports[-1].metrics["train_loss"] < reports[0].metrics["train_loss"]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "learning_rate"), [("adamw", 1e-3), ("radam", 3e-3), ("adafactor", 1e-2), ("sgd", 0.1)]
+)
+def test_every_optimizer_trains(toy, optimizer, learning_rate):
+    reports = train(toy(optimizer=optimizer, learning_rate=learning_rate, max_epochs=6))
+    assert reports[-1].metrics["train_loss"] < 0.9 * reports[0].metrics["train_loss"]
+
+
+@pytest.mark.parametrize("average", [{"ema_decay": 0.9}, {"swa_start": 0.5}])
+def test_averaged_weights_are_what_is_evaluated_and_saved(toy, average, tmp_path):
+    config = toy(max_epochs=4, **average)
+    for report in epochs(config):
+        last = report
+        folder = tmp_path / str(report.epoch)
+        folder.mkdir()
+        report.save(folder)
+    saved, own = (
+        load_file(folder / "model" / "model.safetensors"),
+        {
+            name.partition(".")[2]: tensor
+            for name, tensor in load_file(folder / "training.safetensors").items()
+            if name.startswith("weights.")
+        },
+    )
+    assert not all(torch.equal(saved[name], tensor) for name, tensor in own.items())
+    splits = tokenized_splits(config.data, config.model, config.max_length)
+    again = evaluate(saved_model(folder / "model"), splits.valid, "fp32", labels=splits.labels)
+    assert again.metrics["loss"] == pytest.approx(last.metrics["loss"], abs=1e-6)
+
+
+def test_swa_is_the_mean_of_the_weights_at_the_evaluations_of_the_last_part(toy, tmp_path):
+    seen = []
+    for report in epochs(toy(max_epochs=4, swa_start=0.5)):
+        folder = tmp_path / str(report.epoch)
+        folder.mkdir()
+        report.save(folder)
+        own = load_file(folder / "training.safetensors").get("weights.classifier.weight")
+        saved = load_file(folder / "model" / "model.safetensors")["classifier.weight"]
+        seen.append(saved if own is None else own)
+    torch.testing.assert_close(saved, torch.stack(seen[1:]).mean(dim=0))
+
+
+def test_early_stopping_ends_with_the_best_weights(toy, tmp_path):
+    config = toy(max_epochs=40, learning_rate=3e-3, schedule="constant", early_stopping_patience=3, weight_decay=0.0)
+    for report in epochs(config):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        report.save(folder)
+    folders = sorted(tmp_path.iterdir(), key=lambda path: int(path.name))
+    reports = train(config)
+    losses = [report.metrics["loss"] for report in reports]
+    assert len(reports) == len(folders) < 40
+    best = min(range(len(losses) - 1), key=lambda index: losses[index])
+    assert best == len(losses) - 1 - 1 - 3  # three evaluations without gain, and the restored one
+    assert losses[-1] == pytest.approx(losses[best], abs=1e-6)
+    assert reports[-1].epoch == reports[-2].epoch
+    expected, restored = (
+        load_file(folders[index] / "model" / "model.safetensors") for index in (best, len(losses) - 1)
+    )
+    assert all(torch.equal(restored[name], tensor) for name, tensor in expected.items())
+
+
+def test_a_run_that_was_stopped_early_has_nothing_to_resume(toy, tmp_path):
+    config = toy(max_epochs=40, learning_rate=3e-3, schedule="constant", early_stopping_patience=1)
+    run, last = epochs(config), None
+    for index, report in enumerate(run):
+        last = tmp_path / str(index)
+        last.mkdir()
+        report.save(last)
+    assert list(epochs(config, last)) == []
+    (restored,) = epochs(config, tmp_path / str(index - 1))
+    assert restored.metrics["loss"] == report.metrics["loss"]
+
+
+def test_a_score_may_be_what_is_waited_for(toy):
+    reports = train(toy(max_epochs=30, learning_rate=1e-3, early_stopping_patience=3, early_stopping_metric="f1_macro"))
+    scores = [report.metrics["f1_macro"] for report in reports]
+    assert scores[-1] == max(scores)
+
+
+def test_blocks_begin_to_learn_from_the_top_down(toy):
+    moved = [
+        [report.metrics.get(f"update_ratio/depth_{depth:02}", 0) > 0 for depth in range(4)]
+        for report in epochs(toy(unfreeze_every=1.0, max_epochs=4))
+    ]
+    assert moved == [
+        [False, False, False, True],
+        [False, False, True, True],
+        [False, True, True, True],
+        [True, True, True, True],
+    ]
+
+
+def test_the_plateau_schedule_lowers_the_rate_when_the_valid_loss_stands_still(toy):
+    config = toy(schedule="plateau", plateau_patience=1, plateau_factor=0.1, max_epochs=30, learning_rate=5e-3)
+    reports = train(config)
+    best, waited, expected = float("inf"), 0, 1.0
+    for report in reports:
+        assert report.metrics["learning_rate"] == pytest.approx(5e-3 * expected)
+        waited = 0 if report.metrics["loss"] < best else waited + 1
+        best = min(best, report.metrics["loss"])
+        if waited > 1:
+            expected, waited = expected * 0.1, 0
+    assert expected < 1
+
+
+def test_reports_come_between_epochs_when_they_are_asked_for(toy):
+    assert [report.epoch for report in epochs(toy(eval_epochs=0.5, max_epochs=1))] == pytest.approx([3 / 7, 1])
+    assert [report.epoch for report in epochs(toy(eval_steps=3, max_epochs=1))] == pytest.approx([3 / 7, 6 / 7, 1])
+
+
+def test_evaluating_more_often_changes_nothing_of_what_is_learned(toy, tmp_path):
+    rare, often = (weights_after(toy(max_epochs=1), tmp_path / "1"), {})
+    for report in epochs(toy(max_epochs=1, eval_steps=1)):
+        if report.epoch == 1:
+            (tmp_path / "2").mkdir()
+            report.save(tmp_path / "2")
+    often = load_file(tmp_path / "2" / "model" / "model.safetensors")
+    assert all(torch.equal(often[name], tensor) for name, tensor in rare.items())
+
+
+def test_each_class_and_each_weight_can_be_looked_at(toy):
+    report = next(epochs(toy(per_class_metrics=True, histograms=True)))
+    assert {"f1/fruit", "precision/colour", "recall/traffic"} <= report.metrics.keys()
+    assert report.metrics["f1/fruit"] == report.details["classes"]["fruit"]["f1"]
+    histogram = report.details["weights"]["classifier.weight"]
+    assert sum(histogram["counts"]) == 3 * 128
+    assert sum(report.details["gradients"]["classifier.weight"]["counts"]) == 3 * 128
+    assert report.details["model"]["trainable_parameters"] == report.details["model"]["parameters"] > 100_000
+
+
+def test_a_frozen_backbone_stays_as_it_was(toy, tmp_path):
+    start = new_model(toy(), model_folder("tiny", toy().data), ("colour", "fruit", "traffic")).state_dict()
+    after = weights_after(toy(max_epochs=1, freeze="backbone"), tmp_path / "frozen")
+    for name, tensor in after.items():
+        assert torch.equal(tensor, start[name]) == name.startswith("bert."), name
+
+
+def test_a_model_that_falls_back_to_guessing_ends_the_run_and_says_at_which_step(toy, monkeypatch):
+    """From step 200 on its gradients point the wrong way, as after a bad batch at a high rate."""
+    from train_fn import step
+
+    take = step.nn.utils.clip_grad_norm_
+    taken = []
+
+    def turned(parameters, max_norm):
+        taken.append(1)
+        for parameter in parameters:
+            if len(taken) > 200 and parameter.grad is not None:
+                parameter.grad.neg_()
+        return take(parameters, max_norm)
+
+    monkeypatch.setattr(step.nn.utils, "clip_grad_norm_", turned)
+    config = {"max_epochs": 60, "learning_rate": 1e-3, "schedule": "constant"}
+    *_, last = train(toy(**config))
+    assert last.diverged.startswith("training loss is ")
+    assert "times its best" in last.diverged
+    assert 200 < int(last.diverged.rpartition(" at step ")[2]) < 300
+    taken.clear()
+    assert not train(toy(spike_factor=None, **config | {"max_epochs": 40}))[-1].diverged
+
+
+def test_a_healthy_run_of_many_epochs_is_no_divergence(toy):
+    reports = train(toy(max_epochs=60, batch_size=4, learning_rate=1e-3, hidden_dropout=0.3))
+    assert len(reports) == 60
