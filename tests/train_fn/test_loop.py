@@ -145,7 +145,7 @@ def test_every_schedule_trains(toy, schedule):
     ("optimizer", "learning_rate"), [("adamw", 1e-3), ("radam", 1e-2), ("adafactor", 5e-2), ("sgd", 0.1)]
 )
 def test_every_optimizer_trains(toy, optimizer, learning_rate):
-    reports = train(toy(optimizer=optimizer, learning_rate=learning_rate, max_epochs=15))
+    reports = train(toy(optimizer=optimizer, learning_rate=learning_rate, max_epochs=20))
     assert reports[-1].metrics["train_loss"] < 0.9 * reports[0].metrics["train_loss"]
 
 
