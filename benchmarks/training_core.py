@@ -491,7 +491,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one data set, few rows, three seeds: under five minutes")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    rows, repeats = (256, 3) if arguments.quick else (arguments.rows, arguments.repeats)
+    rows, repeats = (192, 3) if arguments.quick else (arguments.rows, arguments.repeats)
     if rows % BATCH or rows < LEAST_ROWS:
         parser.error(f"--rows must be a multiple of {BATCH} and at least {LEAST_ROWS}, got {rows}; try 2048")
     if repeats < 3:

@@ -11,6 +11,7 @@ from train_fn.batches import num_batches
 from train_fn.compact_embedding import compact
 from train_fn.config import TextConfig
 from train_fn.criterion import Criterion, criterion
+from train_fn.fast_attention import make_attention_fast
 from train_fn.fast_dropout import make_dropout_fast
 from train_fn.freezing import freeze
 from train_fn.layer_decay import parameter_groups
@@ -68,6 +69,7 @@ def begin(config: TextConfig) -> tuple[Setup, State]:
     compact(model, splits.vocabulary)
     if device.type == "cpu":
         make_dropout_fast(model)
+        make_attention_fast(model)
     model.to(device)
     if config.sharding == "full":
         shard(model)
