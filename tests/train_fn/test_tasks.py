@@ -115,7 +115,9 @@ def test_parts_of_a_ranking_s_batch_hold_whole_queries(answers, no_dropout):
 
 def test_a_pair_is_read_together(same):
     *_, last = train(config(same, max_epochs=30))
-    assert last.metrics["accuracy"] > 0.8  # no text alone tells it
+    # no text alone tells it: the loss would stay at log(2), the accuracy at a half
+    assert last.metrics["train_loss"] < 0.5
+    assert last.metrics["accuracy"] > 0.65
 
 
 def test_early_stopping_by_a_metric_of_the_task(prices):
