@@ -27,7 +27,9 @@ check: .venv/installed
 	$(BIN)/mypy
 
 bench: .venv/installed
-	$(BIN)/python benchmarks/main_job.py
+	$(BIN)/python benchmarks/training_core.py
+	$(BIN)/python benchmarks/imbalance.py
+	cd $(WORKPLACE) && ../$(BIN)/python ../benchmarks/main_job.py
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

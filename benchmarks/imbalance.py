@@ -2,9 +2,9 @@
 
     python benchmarks/imbalance.py [--quick] [--json FILE] [--markdown FILE]
 
-`sae4k_ko` (Korean questions and commands, six types) with 6,000 training rows, of which the rarest class has 22; a two-layer
-BERT that is trained from nothing, four epochs, the last one's scores on all 4,338 test rows: no epoch or setting is chosen
-by them. About 8 minutes on one core.
+`sae4k_ko` (Korean questions and commands, six types) with 6,000 training rows, of which the rarest class has 22; a
+two-layer BERT that is trained from nothing, four epochs, the last one's scores on all 4,338 test rows: no epoch or
+setting is chosen by them. About 8 minutes on one core.
 """
 
 import argparse
@@ -118,16 +118,17 @@ def measurements(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 PAGE = """# What helps against imbalance
 
-`sae4k_ko`, Korean questions and commands of six types, the most frequent 108 times as frequent as the rarest: 6,000 training
-rows, 22 of them of the rarest class. A two-layer BERT trained from nothing (`model: tiny`, learning rate 1e-3, four epochs);
-scores of the last epoch on the 4,338 test rows, mean and standard deviation over five seeds; "over plain" seed by seed. Made by
-`benchmarks/imbalance.py`.
+`sae4k_ko`, Korean questions and commands of six types, the most frequent 108 times as frequent as the rarest: 6,000
+training rows, 22 of them of the rarest class. A two-layer BERT trained from nothing (`model: tiny`, learning rate 1e-3,
+four epochs); scores of the last epoch on the 4,338 test rows, mean and standard deviation over five seeds; "over plain"
+seed by seed. Made by `benchmarks/imbalance.py`.
 
 {table}
 
-Plain cross-entropy gives the rare classes up. Weighing the classes, or drawing them more evenly, brings them back, at one to
-three points of accuracy; focal loss alone turns to hard rows, not to rare ones, and gains less, but together with class weights
-it gains more than either. All of it is one line under `config`, or a `choice` under `search_space`: [training.md](training.md).
+Plain cross-entropy gives the rare classes up. Weighing the classes, or drawing them more evenly, brings them back, at one
+to three points of accuracy; focal loss alone turns to hard rows, not to rare ones, and gains less, but together with class
+weights it gains more than either. All of it is one line under `config`, or a `choice` under `search_space`:
+[training.md](training.md).
 """
 
 

@@ -28,10 +28,12 @@ import statistics
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +54,9 @@ LEARNING_RATE = 3e-4  # so high that a few dozen steps learn something, and a di
 LEAST_ROWS = 3 * BATCH  # of the run that does not count
 VALID_ROWS = 1000
 PLAIN_SAVE = "torch.save of model and optimizer"
-SAVES = 3  # checkpoints per run, whose median counts
+OUR_SAVE = "ours: checked, synced, renamed"
+OUR_COPY = "ours: copied, to be written while training"
+SAVES = 3  # checkpoints of a kind after a run, whose median counts
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",  # idle threads would burn CPU time
@@ -74,6 +78,7 @@ class Variant:
     settings: Mapping[str, Any]  # of the TextConfig, or beside the same values in TrainingArguments
     ours: bool = False
     pad_to_max: bool = False
+    saves: int = 0  # checkpoints of a kind after each run
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -89,9 +94,9 @@ def variants(bf16: bool) -> dict[str, Variant]:
         "max": Variant(label=f"Trainer, padded to {MAX_LENGTH}, fp32", settings={}, pad_to_max=True),
         "dynamic": Variant(label="Trainer, defaults: padded to the batch, fp32", settings={}),
         "grouped": Variant(label="Trainer, grouped by length, fp32", settings=by_length),
-        "best": Variant(label="Trainer, best flags: grouped, bf16", settings=by_length | {"bf16": bf16}),
+        "best": Variant(label="Trainer, best flags: grouped, bf16", settings=by_length | {"bf16": bf16}, saves=SAVES),
         "fp32": Variant(label="ours, fp32", settings={"precision": "fp32"}, ours=True),
-        "ours": Variant(label="ours", settings={}, ours=True),
+        "ours": Variant(label="ours", settings={}, ours=True, saves=SAVES),
         "worker": Variant(label="ours, memory kept as in a search", settings={}, ours=True, environment=KEEP_MEMORY),
     }
 
@@ -145,30 +150,28 @@ def begin() -> None:
 
 
 def run(variant: Variant, config: TextConfig) -> Measured:
-    return run_ours(config) if variant.ours else run_trainer(variant, config)
+    return run_ours(variant, config) if variant.ours else run_trainer(variant, config)
 
 
-def run_ours(config: TextConfig) -> Measured:
+def run_ours(variant: Variant, config: TextConfig) -> Measured:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     from train_fn import data, text
     from train_fn.checkpoint import commit
 
     with tempfile.TemporaryDirectory() as name, metered() as clock:
-        for report in text.epochs(config):
-            if report.save is None or report.snapshot is None:
-                sys.exit(f"error: the run diverged: {report.diverged}")
-            saves = {
-                "ours: checked, synced, renamed": stall(
-                    report.save, lambda save, folder: commit(folder, save), Path(name) / "committed"
-                ),
-                "ours: copied, to be written while training": stall(
-                    report.snapshot, lambda snapshot, _: snapshot(), Path(name) / "snapshot"
-                ),
-            }
-        folder = Path(name) / "committed-0" / "model"
-        model = AutoModelForSequenceClassification.from_pretrained(folder)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        folder = Path(name)
+        report = next(text.epochs(config))
+        save, snapshot = report.save, report.snapshot
+        if save is None or snapshot is None:
+            sys.exit(f"error: the run diverged: {report.diverged}")
+        commit(folder / "end", save)
+        saves = {
+            OUR_SAVE: stall(partial(commit, save=save), folder, variant.saves),
+            OUR_COPY: stall(lambda _: snapshot(), folder, variant.saves),
+        }
+        model = AutoModelForSequenceClassification.from_pretrained(folder / "end" / "model")
+        tokenizer = AutoTokenizer.from_pretrained(folder / "end" / "model")
     loss = valid_loss(model, tokenizer, data.load(config.data).valid)
     return Measured(**clock(), valid_loss=loss, saves=saves)
 
@@ -217,8 +220,8 @@ def run_trainer(variant: Variant, config: TextConfig) -> Measured:
             trainer.train()
         tensors = {"model": model.state_dict(), "optimizer": trainer.optimizer.state_dict()}
         saves = {
-            PLAIN_SAVE: stall(tensors, torch.save, Path(name) / "saved"),
-            f"{PLAIN_SAVE}, synced": stall(tensors, save_and_sync, Path(name) / "synced"),
+            PLAIN_SAVE: stall(partial(torch.save, tensors), Path(name), variant.saves),
+            f"{PLAIN_SAVE}, synced": stall(partial(save_and_sync, tensors), Path(name), variant.saves),
         }
     return Measured(**clock(), valid_loss=valid_loss(model, tokenizer, splits.valid), saves=saves)
 
@@ -276,12 +279,13 @@ def save_and_sync(tensors: Mapping[str, Any], path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def stall(what: Any, save: Callable[[Any, Path], object], path: Path) -> float:
+def stall(save: Callable[[Path], object], folder: Path, times: int) -> float:
     """Median seconds for which the training thread can do nothing else."""
-    seconds = []
-    for index in range(SAVES):
+    seconds = [math.nan] if times == 0 else []
+    for _ in range(times):
+        path = folder / uuid.uuid4().hex
         began = time.perf_counter()
-        save(what, path.with_name(f"{path.name}-{index}"))
+        save(path)
         seconds.append(time.perf_counter() - began)
     return statistics.median(seconds)
 
@@ -331,7 +335,7 @@ def measure(
                     **(variant.settings if variant.ours else {}),
                 )
                 show_progress(f"{name}, turn {turn} of {repeats}: {variant.label}")
-                result = workers[key].submit(run, variant, config).result()
+                result = workers[key].submit(run, replace(variant, saves=0) if warming else variant, config).result()
                 if not warming:
                     measured[key].append(result)
     show_progress("")

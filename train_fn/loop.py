@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ from train_fn.averaging import holding, update_swa
 from train_fn.batches import Rows, training_batches
 from train_fn.config import TextConfig
 from train_fn.evaluation import Evaluation, evaluate
-from train_fn.metrics import HIGHER_IS_BETTER
-from train_fn.monitoring import histograms, summary
+from train_fn.monitoring import histograms
 from train_fn.report import Report
 from train_fn.setup import Setup, begin
 from train_fn.state import Captured, State, captured, load_state
 from train_fn.stretch import train_stretch
+from train_fn.waiting import better_before, out_of_patience, restore_best, wait_for_gain
 from train_fn.world import ALONE
 
 
@@ -43,7 +43,7 @@ def fine_tune(config: TextConfig, resume_from: Path | None = None) -> Iterator[R
             return
         wait_for_gain(setup, state, evaluation.metrics)
         yield report(setup, state, metrics, evaluation.details)
-    if state.best is not None and state.patience.best_step < state.step and not state.restored:
+    if better_before(state):
         restore_best(state)
         evaluation, seconds = evaluated(setup, state)
         yield report(setup, state, evaluation.metrics | {"time/eval_seconds": seconds}, evaluation.details)
@@ -89,47 +89,10 @@ def evaluated(setup: Setup, state: State) -> tuple[Evaluation, float]:
     return evaluation, time.perf_counter() - began
 
 
-def wait_for_gain(setup: Setup, state: State, metrics: Mapping[str, float]) -> None:
-    """Early stopping keeps the best weights; the plateau schedule lowers the rate."""
-    config = setup.config
-    if config.early_stopping_patience is not None:
-        name = config.early_stopping_metric
-        if name not in metrics:
-            raise ValueError(
-                f"`early_stopping_metric` must be defined on the valid split, got {name!r}, "
-                "which these rows leave undefined; try loss"
-            )
-        state.patience = state.patience.after(
-            metrics[name],
-            state.step,
-            higher_is_better=HIGHER_IS_BETTER[setup.task][name],
-            min_gain=config.early_stopping_min_gain,
-        )
-        if state.patience.best_step == state.step:
-            weights = state.average or state.learned.values()
-            state.best = [tensor.detach().clone() for tensor in weights]
-    if config.schedule == "plateau":
-        state.plateau = state.plateau.after(metrics["loss"], state.step, higher_is_better=False)
-        if state.plateau.evaluations > config.plateau_patience:
-            state.plateau, state.drops = replace(state.plateau, evaluations=0), state.drops + 1
-
-
-def out_of_patience(setup: Setup, state: State) -> bool:
-    patience = setup.config.early_stopping_patience
-    return patience is not None and state.patience.evaluations >= patience
-
-
-def restore_best(state: State) -> None:
-    """The weights of the best evaluation are the run's result."""
-    for parameter, best in zip(state.learned.values(), state.best or (), strict=True):
-        parameter.data.copy_(best)
-    state.average, state.best, state.restored = None, None, True
-
-
 def report(setup: Setup, state: State, metrics: Mapping[str, float], details: Mapping[str, Any]) -> Report:
     if setup.config.per_class_metrics:
         metrics = {**metrics, **of_each_class(details)}
-    details = {**details, "model": summary(state.model)}
+    details = {**details, "model": setup.summary}
     if setup.config.histograms:
         details["weights"] = histograms(state.learned.items())
         details["gradients"] = histograms((name, p.grad) for name, p in state.learned.items() if p.grad is not None)

@@ -28,6 +28,8 @@ def new_model(config: TrainingConfig, folder: Path, labels: Sequence[str]) -> Pr
     if labels:
         architecture.id2label = dict(enumerate(labels))
         architecture.label2id = {label: index for index, label in enumerate(labels)}
+    else:
+        architecture.problem_type = "regression"  # or pipelines take the sigmoid of the number
     set_dropouts(architecture, config)
     with torch_stream(config.seed, "weights"), quiet():
         if config.model == "tiny":

@@ -1,6 +1,6 @@
 """What a run works with and never changes, and the state that it begins in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,6 +17,7 @@ from train_fn.freezing import freeze
 from train_fn.layer_decay import parameter_groups
 from train_fn.lora import add_lora
 from train_fn.model import model_folder, new_model
+from train_fn.monitoring import summary
 from train_fn.optimizers import build_optimizer
 from train_fn.plan import Plan, plan
 from train_fn.precision import Resolved, gradient_scaler, resolve
@@ -45,6 +46,7 @@ class Setup:
     plan: Plan
     criterion: Criterion
     factor: Callable[[int, int], float]  # (step, drops of the plateau schedule) -> of the peak learning rate
+    summary: Mapping[str, float]  # of the model: parameters, those that learn, MB
     running: list[torch.Tensor]  # statistics that a forward pass changes, as batch norm's
 
 
@@ -66,6 +68,7 @@ def begin(config: TextConfig) -> tuple[Setup, State]:
                 dropout=config.lora_dropout,
                 targets=config.lora_targets,
             )
+    size = summary(model)
     compact(model, splits.vocabulary)
     if device.type == "cpu":
         make_dropout_fast(model)
@@ -109,6 +112,7 @@ def begin(config: TextConfig) -> tuple[Setup, State]:
         plan=steps,
         criterion=criterion(config, splits.task, train, len(splits.labels)),
         factor=schedule(config, steps.epoch_steps),
+        summary=size,
         running=running_statistics(model),
     )
     return setup, state

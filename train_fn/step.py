@@ -63,6 +63,8 @@ def accumulate(setup: Setup, state: State, rows: Rows, total: torch.Tensor) -> t
         for statistic, before in zip(setup.running, running, strict=True):
             statistic.copy_(before)
 
+    if setup.config.sharding == "full":  # the others would wait for ever for one that begins anew
+        return take(state.micro_batch_size)
     loss, state.micro_batch_size = with_halving(take, state.micro_batch_size, undo)
     return loss
 

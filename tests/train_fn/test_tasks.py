@@ -5,7 +5,7 @@ import random
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from train_fn import text
 from train_fn.config import TextConfig
@@ -84,6 +84,8 @@ def test_a_saved_model_of_numbers_speaks_in_their_unit(prices, tmp_path):
     with torch.inference_mode():
         cheap, dear = (model(**tokenizer(text, return_tensors="pt")).logits.item() for text in ("apple", "quince " * 5))
     assert 900 < cheap < 2_000 < dear < 4_500
+    asked = pipeline("text-classification", model=model, tokenizer=tokenizer)("apple")
+    assert asked[0]["score"] == pytest.approx(cheap, rel=1e-5)
     result = text.test(config(prices), tmp_path)
     assert result.labels == () and result.baseline == {}
     assert result.metrics["r2"] > 0.7
