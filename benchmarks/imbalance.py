@@ -125,9 +125,9 @@ seed by seed. Made by `benchmarks/imbalance.py`.
 
 {table}
 
-Plain cross-entropy gives the rare classes up. Weighing the classes, or drawing them more evenly, brings them back, at one
-to three points of accuracy; focal loss alone turns to hard rows, not to rare ones, and gains less, but together with class
-weights it gains more than either. All of it is one line under `config`, or a `choice` under `search_space`:
+Plain cross-entropy gives the rare classes up. Weighing the classes, or drawing them more evenly, brings them back, at
+one to three points of accuracy; focal loss alone turns to hard rows, not to rare ones, and gains less, but together
+with class weights it gains more than either. All of it is one line under `config`, or a `choice` under `search_space`:
 [training.md](training.md).
 """
 
