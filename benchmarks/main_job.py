@@ -10,10 +10,11 @@ linear classifier tuned on the same validation rows.
 import argparse
 import dataclasses
 import json
-import multiprocessing
 import statistics
 import sys
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ def main() -> None:
     metric = results.objective.metric
     seeds = range(1, 1 + (2 if arguments.quick else arguments.seeds))  # 0 is the study's own
     jobs = [(resolved(results.study.config, winner.params), metric, seed) for seed in seeds]
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        scores = pool.map(score_seed, jobs, chunksize=1)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        scores = list(pool.map(score_seed, jobs))
 
     tests, linear = [score["test"] for score in scores], scores[0]["linear"]
     spread = statistics.stdev(tests)

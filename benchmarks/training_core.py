@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.environment import describe
 from train_fn.config import TextConfig
-from train_fn.data import DataConfig, Examples
+from train_fn.data import TextDataConfig, TextExamples
 
 if TYPE_CHECKING:  # the workers import them, and take seconds for it
     import torch
@@ -191,7 +191,7 @@ def run_trainer(variant: Variant, config: TextConfig) -> Measured:
     from train_fn.model import model_folder, new_model
 
     splits, folder = data.load(config.data), model_folder(config.model, config.data)
-    model, tokenizer = new_model(config, folder, splits.labels), AutoTokenizer.from_pretrained(folder)
+    model, tokenizer = new_model(config, folder, splits.task, splits.labels), AutoTokenizer.from_pretrained(folder)
     # a list, which a loader reads faster than a table of `datasets`
     rows = [
         {**tokenizer(text, truncation=True, max_length=MAX_LENGTH, padding=padding(variant)), "labels": int(target)}
@@ -290,7 +290,7 @@ def stall(save: Callable[[Path], object], folder: Path, times: int) -> float:
     return statistics.median(seconds)
 
 
-def valid_loss(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", examples: Examples) -> float:
+def valid_loss(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", examples: TextExamples) -> float:
     """One yardstick for all."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -320,7 +320,7 @@ def measure(
             warming = turn == 0
             for key, variant in chosen.items():
                 config = TextConfig(
-                    data=DataConfig(
+                    data=TextDataConfig(
                         train=str(next((DATA / name).glob("train.csv*"))),
                         valid=str(DATA / name / "valid.csv"),
                         max_train_rows=LEAST_ROWS if warming else rows,

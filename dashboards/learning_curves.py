@@ -1,71 +1,87 @@
 """The objective of every trial over the epochs, and where each was stopped."""
 
-from dataclasses import dataclass
-from typing import Any
-
+import altair as alt
 import pandas as pd
 
-GREY = "#9aa5b1"
-COLOURS = {"winner": "#e8590c", "complete": "#1f77b4", "pruned": GREY, "diverged": "#d62728", "failed": "#d62728"}
+from dashboards.section import Figure, Section, cut_off, empty, said_state, table, thinned
+from dashboards.study import StudyData, Words
+from dashboards.theme import (
+    HEIGHT,
+    IS_NO_WINNER,
+    IS_PICKED,
+    IS_SHOWN,
+    IS_WINNER,
+    PICKED,
+    SHOWN,
+    Chart,
+    state_colour,
+    state_said,
+    state_shape,
+    tip,
+    value_axis,
+)
+
+FEW = 50  # curves: more are drawn fainter
 
 
-@dataclass(frozen=True)
-class Curve:
-    trial: int
-    state: str
-    epochs: list[float]
-    values: list[float]
-    wins: bool
-
-    @property
-    def end(self) -> tuple[float, float]:
-        return self.epochs[-1], self.values[-1]
+def data(study: StudyData) -> pd.DataFrame:
+    """A row per evaluation of a drawn trial: trial, state, epoch, value, last; the winner's state is `winner`."""
+    seen = study.reports[study.reports["trial"].isin(study.drawn()) & study.reports["value"].notna()]
+    frame = seen[["trial", "state", "epoch", "value"]].sort_values(["trial", "epoch"], ignore_index=True)
+    frame["state"] = frame["state"].str.lower().mask(frame["trial"] == study.winner, "winner")
+    return frame.assign(last=~frame.duplicated("trial", keep="last"))
 
 
-def data(frame: pd.DataFrame, winner: int | None) -> list[Curve]:
-    """One curve per trial; `frame` has a row per report with the columns trial, state, epoch and value."""
-    return [
-        Curve(
-            trial=int(str(trial)),
-            state=str(rows["state"].iloc[0]),
-            epochs=rows["epoch"].tolist(),
-            values=rows["value"].tolist(),
-            wins=trial == winner,
-        )
-        for trial, rows in frame.sort_values("epoch").groupby("trial")
+def draw(frame: pd.DataFrame, metric: str, words: Words, limit: float | None = None) -> Chart:
+    """A line per trial with its end marked; the winner in front, and the trial that was picked before it."""
+    base = alt.Chart(frame).transform_filter(IS_SHOWN).transform_calculate(said=state_said(words))
+    axes = {
+        "x": alt.X(
+            "epoch:Q",
+            title=words["epoch"],
+            axis=alt.Axis(tickMinStep=1),
+            scale=alt.Scale(zero=False, nice=False, padding=12),
+        ),
+        "y": value_axis(metric, frame["value"], limit),
+        "detail": "trial:N",
+    }
+    tooltip = [
+        tip("trial:Q", words["trial"]),
+        tip("said:N", words["state"]),
+        tip("epoch:Q", words["epoch"]),
+        tip("value:Q", metric, ".4f"),
     ]
+    others = base.transform_filter(IS_NO_WINNER)
+    lines = others.mark_line(
+        clip=True, strokeWidth=1.2, opacity=0.6 if frame["trial"].nunique() < FEW else 0.35
+    ).encode(**axes, color=state_colour())
+    winner = base.transform_filter(IS_WINNER).mark_line(clip=True, strokeWidth=3).encode(**axes, color=state_colour())
+    picked = base.transform_filter(IS_PICKED).mark_line(clip=True, strokeWidth=4, color="var(--picked)").encode(**axes)
+    ends = (
+        base.transform_filter("datum.last")
+        .mark_point(clip=True, filled=True, size=45)
+        .encode(**axes, color=state_colour(), shape=state_shape())
+    )
+    touch = base.mark_point(clip=True, opacity=0, size=120).encode(**axes, tooltip=tooltip)
+    return (lines + winner + ends + picked + touch).add_params(SHOWN, PICKED).properties(height=HEIGHT)
 
 
-def draw(curves: list[Curve], metric: str, title: str) -> Any:
-    """A plotly figure: the winner in front, stopped trials in grey, hovering names the trial."""
-    import plotly.graph_objects as go
-
-    figure, named = go.Figure(), set()
-    for curve in sorted(curves, key=lambda curve: curve.wins):
-        kind = "winner" if curve.wins else curve.state.lower()
-        said = f"trial {curve.trial:03d} ({curve.state.lower()})"
-        figure.add_trace(
-            go.Scatter(
-                x=curve.epochs,
-                y=curve.values,
-                mode="lines+markers",
-                name=kind,
-                legendgroup=kind,
-                showlegend=kind not in named,
-                line={"color": COLOURS.get(kind, GREY), "width": 3 if curve.wins else 1.5},
-                marker={"size": 5},
-                hovertemplate=f"{said}<br>epoch %{{x}}: %{{y:.4f}}<extra></extra>",
-            )
-        )
-        named.add(kind)
-        if curve.wins:
-            x, y = curve.end
-            figure.add_annotation(x=x, y=y, text=f"trial {curve.trial:03d}", ax=30, ay=-20)
-    figure.update_layout(title=title, xaxis_title="epoch", yaxis_title=metric, template="plotly_white", height=480)
-    figure.update_xaxes(tick0=0, dtick=1 if max(curve.end[0] for curve in curves) <= 20 else None)
-    return figure
-
-
-def page(curves: list[Curve], metric: str, title: str) -> str:
-    """One HTML file that needs no network: plotly's script is inside."""
-    return str(draw(curves, metric, title).to_html(full_html=True, include_plotlyjs=True))
+def section(study: StudyData, words: Words) -> Section:
+    frame = data(study)
+    if frame.empty:
+        return empty("curves", words, "why_no_values" if len(study.trials) else "why_no_trials", metric=study.metric)
+    ends = frame[frame["last"]].sort_values("value", ascending=not study.higher_is_better)
+    ends = ends.assign(said=[said_state(state, words) for state in ends["state"]])
+    columns = {
+        words["trial"]: ("trial", "trial"),
+        words["state"]: ("said", "text"),
+        words["epoch"]: ("epoch", "g"),
+        study.metric: ("value", ".4f"),
+    }
+    return Section(
+        name="curves",
+        title=words["section_curves"],
+        text=[words["text_curves"], *thinned(study, words), *cut_off(study, words)],
+        figures=[Figure(chart=draw(frame, study.metric, words, study.limit()), says=words["text_curves"])],
+        tables=[table(ends, columns, folded=words["numbers"])],
+    )

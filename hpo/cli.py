@@ -1,52 +1,57 @@
 """What a person types: each verb opens, calls one function, prints. It imports heavy libraries only where it runs."""
 
 import json
-import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from typer.exceptions import TyperException
+from typer.core import TyperGroup
 
-from hpo.errors import INTERRUPTED, DiskError, HpoError
+from hpo import language
+from hpo.help_page import tell_in_language
+
+
+class Verbs(TyperGroup):
+    """`--lang` may stand before the verb or after it."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for verb in self.commands.values():
+            verb.params += [option for option in self.params if option.name == "lang"]
+        tell_in_language(self)
+
 
 app = typer.Typer(
-    no_args_is_help=True,
+    cls=Verbs,
     add_completion=True,
     pretty_exceptions_enable=False,
-    help="Fine-tuning searches that finish, resume and can be defended: `hpo run search_spaces/lwlrd.yaml`.",
+    rich_markup_mode=None,  # the help in colours and frames costs as much time as all the rest of it
 )
 
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Name of a study, as `hpo status` lists them.")]
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A registered model, such as docstrings-minilm.")]
 StudyFile = Annotated[Path, typer.Argument(metavar="FILE", help="A study file, such as search_spaces/lwlrd.yaml.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: search.trials=4.")]
 Name = Annotated[str | None, typer.Option(metavar="NAME", help="Run under another name than the file's.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 InProcess = Annotated[bool, typer.Option(help="One trial at a time in this process, without Ray: for a debugger.")]
+Lang = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LANG",
+        help="en or ko; as the terminal unless given.",
+        callback=language.ask_for,
+        expose_value=False,
+        is_eager=True,  # `--lang ko --help`: before the help is written
+    ),
+]
 
 
-def main() -> None:
-    """Entry point: one `error:` line and the exit code of the contract for whatever a person can cause."""
-    try:
-        code = typer.main.get_command(app).main(standalone_mode=False) or 0
-    except HpoError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = error.exit_code
-    except TyperException as error:  # a wrong option or argument
-        message = error.format_message().rstrip(".")
-        if message:  # `hpo` alone has printed its help
-            print(f"error: {message}; `hpo --help` lists all verbs", file=sys.stderr)
-        code = 2
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    except BrokenPipeError:  # `hpo show STUDY | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = 0
-    except OSError as error:  # full, read-only or vanished
-        print(f"error: {error.filename or 'a file'}: {error.strerror}; mend it, then `hpo resume`", file=sys.stderr)
-        code = DiskError.exit_code
-    sys.exit(code)
+@app.callback()
+def hpo(lang: Lang = None) -> None:
+    """Fine-tuning searches that finish, resume and can be defended: `hpo run search_spaces/lwlrd.yaml`."""
 
 
 @app.command()
@@ -54,10 +59,12 @@ def run(file: StudyFile, set: Set = None, name: Name = None, in_process: InProce
     """Start the study that FILE describes."""
     from hpo.driver import start
     from hpo.study_file import load_study
+    from hpo.text_file import read_text
 
-    study = load_study(file, overrides=set, name=name)
+    text = read_text(file)
+    study = load_study(file, overrides=set, name=name, text=text)
     try:
-        start(study, file.read_text(encoding="utf-8-sig"), in_process)
+        start(study, text, in_process, file, set)
     except KeyboardInterrupt:
         _say_interrupted(study.study)
         raise
@@ -72,22 +79,17 @@ def retrain(
     name: Name = None,
     in_process: InProcess = False,
 ) -> None:
-    """Train the winner of STUDY once more, as a study of its own: `--set config.precision=fp32` for full precision."""
-    import tempfile
+    """Train the winner of STUDY once more, as its own study.
 
+    `--set config.precision=fp32` trains in full precision.
+    """
     from hpo import results
     from hpo.driver import start
     from hpo.retraining import as_study
     from hpo.study_file import load_study
 
     text = as_study(results.read(study), trial)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"{study}.yaml"
-        file.write_text(text, encoding="utf-8")
-        try:
-            alone = load_study(file, overrides=set, name=name or f"{study}-retrained")
-        except HpoError as error:  # nobody knows that folder
-            raise type(error)(str(error).replace(f"{folder}/", "")) from None
+    alone = load_study(Path(f"{study}.yaml"), overrides=set, name=name or f"{study}-retrained", text=text)
     try:
         start(alone, text, in_process)
     except KeyboardInterrupt:
@@ -97,12 +99,23 @@ def retrain(
 
 
 @app.command()
-def resume(study: StudyName, in_process: InProcess = False) -> None:
-    """Go on with a study that was interrupted; a finished one is left as it is."""
+def resume(
+    study: StudyName,
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Its file, if it has moved.")] = None,
+    set: Set = None,
+    allow_changed: Annotated[
+        bool, typer.Option("--allow-changed", help="Go on although its file, code or data has changed.")
+    ] = False,
+    in_process: InProcess = False,
+) -> None:
+    """Go on with STUDY after an interruption.
+
+    A finished one is left as it is. --set takes disk, ray, resources and workers alone.
+    """
     from hpo import driver
 
     try:
-        driver.resume(study, in_process)
+        driver.resume(study, in_process, set, file, allow_changed)
     except KeyboardInterrupt:
         _say_interrupted(study)
         raise
@@ -110,113 +123,316 @@ def resume(study: StudyName, in_process: InProcess = False) -> None:
 
 
 @app.command()
-def check(file: StudyFile, set: Set = None, name: Name = None) -> None:
-    """Check FILE and its data without any training."""
-    from hpo.preparation import prepare
+def check(
+    file: StudyFile,
+    set: Set = None,
+    name: Name = None,
+    full: Annotated[bool, typer.Option("--full", help="Look at all rows, however long it takes.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """Show what FILE would search, and what its data holds.
+
+    Rows, classes, examples, lengths, faults, and what is easy already; nothing is trained.
+    """
+    from rich.console import Console
+
+    from hpo import checking
+    from hpo.paths import StudyPaths
+    from hpo.preparation import refuse_full_disk
+    from hpo.redaction import redacted
     from hpo.study_file import load_study
 
-    study = load_study(file, overrides=set, name=name)
-    found = prepare(study)
-    print(f"{file}: study {study.study}, {study.search.trials} trials of {len(study.space)} parameters")
-    for split, rows in found.get("rows", {}).items():
-        counts = found["classes"].get(split, {})  # of a task without classes
-        names = ", ".join(f"{label} {count}" for label, count in counts.items())
-        classes = f" ({names if len(counts) <= 12 else f'{len(counts)} classes'})" if counts else ""
-        print(f"  {split}: {rows:,} rows{classes}")
+    found = load_study(file, overrides=set, name=name)
+    seen = redacted(checking.look(found, full))  # it shows rows
+    if json_:
+        _print_json(seen)
+    else:
+        checking.show(seen, Console(highlight=False), language.of_terminal())
+    refuse_full_disk(found, StudyPaths.of(found.study))  # the data could be looked at all the same
 
 
 @app.command()
-def status(study: Annotated[str | None, typer.Argument(metavar="[STUDY]")] = None, json_: AsJson = False) -> None:
-    """The studies under the working directory, or one of them: state, trials by state, best so far."""
+def status(
+    study: Annotated[str | None, typer.Argument(metavar="[STUDY]")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Look on while STUDY runs; Ctrl-C ends the looking.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """List the studies here, or one: state, trials, best so far."""
+    if watch:
+        return _watch(study)
     from hpo import results, tables
 
-    found = [results.read(name) for name in ([study] if study else results.all_names())]
+    found, unreadable = ([results.read(study)], {}) if study else results.read_all()
     if json_:
-        print(json.dumps([tables.status_row(one) for one in found], indent=1))
+        _print_json(tables.status_rows(found, unreadable))
     else:
-        tables.print_status(found)
+        tables.print_status(found, unreadable, language.of_terminal())
 
 
 @app.command()
 def show(study: StudyName, json_: AsJson = False) -> None:
-    """Every trial of a study, best first, with its parameters."""
+    """List the trials of STUDY, best first, with parameters."""
     from hpo import results, tables
 
     found = results.read(study)
     if json_:
-        print(json.dumps(found.as_json(), indent=1))
+        _print_json(found.as_json())
     else:
-        tables.print_trials(found)
+        tables.print_trials(found, language.of_terminal())
 
 
 @app.command()
-def promote(study: StudyName, json_: AsJson = False) -> None:
-    """Score the winner on the sealed test split, register it and make it the champion."""
+def report(
+    study: StudyName,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write; studies/STUDY/report.html.")] = None,
+) -> None:
+    """Write one HTML file about STUDY: what is best, how sure, what next.
+
+    It needs no network: open it in a browser, print it, send it.
+    """
+    from hpo import reporting, results
+
+    print(reporting.write(results.read(study), out, language.of_terminal().name))
+
+
+@app.command()
+def why(
+    study: StudyName, trial: Annotated[int, typer.Argument(metavar="TRIAL", help="Its number.")], json_: AsJson = False
+) -> None:
+    """Tell why TRIAL is what it is: proposal, decisions, end."""
     from dataclasses import asdict
 
-    from hpo import registry
+    from hpo import results
+    from hpo.why import explain
 
-    done = registry.promote(study)
+    found = results.read(study)
+    steps = explain(found.events, study, trial, found.warm_start, found.standing(trial))
     if json_:
-        print(json.dumps(asdict(done), indent=1))
-        return
-    print(f"{done.model} version {done.version} is champion: trial {done.trial:03d} of {study}")
-    print(f"  {done.metric} {done.validation:.4f} on validation", end="")
-    if done.metric in done.test:
-        print(f", {done.test[done.metric]:.4f} on the sealed test ({done.rows:,} rows)")
+        _print_json([asdict(step) for step in steps])
     else:
-        print("; no sealed test split")
-    if done.metric in done.baseline:
-        print(f"  a tuned linear model on TF-IDF: {done.baseline[done.metric]:.4f} on the same test rows")
+        _print_lines(step.words for step in steps)
+
+
+@app.command()
+def replay(study: StudyName, json_: AsJson = False) -> None:
+    """Take every decision of STUDY anew from its scores.
+
+    Exit code 1 where one comes out otherwise.
+    """
+    from hpo import results
+    from hpo.replay import replayed
+
+    found = results.read(study)
+    counted = replayed(found.events, found.study.build_searcher(found.history.past), found.study.build_scheduler())
+    if json_:
+        _print_json(counted.as_json())
+    else:
+        _print_lines(counted.lines(study))
+    raise typer.Exit(1 if counted.differences else 0)
+
+
+@app.command()
+def promote(
+    study: StudyName,
+    trial: Annotated[
+        int | None, typer.Option(metavar="N", help="Of several objectives: this trial of the Pareto front.")
+    ] = None,
+    force: Annotated[str | None, typer.Option(metavar="REASON", help="Override the gates; REASON is recorded.")] = None,
+    json_: AsJson = False,
+) -> None:
+    """Make the winner of STUDY champion, if it is better.
+
+    The sealed test split is opened for it, once; the gates of the study's file decide.
+    """
+    from dataclasses import asdict
+
+    from hpo.registry.promotion import promote as promoted
+    from hpo.registry.telling import lines
+
+    done = promoted(study, force, trial)
+    if json_:
+        _print_json(asdict(done))
+    else:
+        _print_lines(lines(done))
+
+
+@app.command()
+def rollback(
+    model: ModelName,
+    why: Annotated[str, typer.Option(metavar="REASON", help="Recorded with it.")] = "",
+    json_: AsJson = False,
+) -> None:
+    """Make the champion of MODEL before this one champion again."""
+    from dataclasses import asdict
+
+    from hpo.registry.rollback import roll_back
+
+    done = roll_back(model, why)
+    if json_:
+        _print_json(asdict(done))
+    else:
+        said = "{model} version {to} is champion again, in place of version {version}"
+        print(language.of_terminal().say(said, model=done.model, to=done.to, version=done.version))
 
 
 @app.command()
 def predict(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A registered model, such as docstrings-minilm.")],
+    model: ModelName,
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="CSV, TSV, Parquet or JSON Lines with a column of texts.")
     ],
     out: Annotated[Path | None, typer.Option(help="Where to write; FILE.predictions.csv if left out.")] = None,
     text: Annotated[str | None, typer.Option(help="Column with the texts; the one of training if left out.")] = None,
 ) -> None:
-    """Ask the champion of MODEL for a label and a score for each row of FILE."""
-    from rich.console import Console
-    from rich.progress import Progress
+    """Ask the champion of MODEL about each row of FILE.
 
-    from hpo import registry
+    It writes the rows with a label and a score. The file may be larger than memory.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    from hpo.registry import predicting
 
     target = out or Path(f"{file}.predictions.csv")
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        bar = progress.add_task("predicting", total=None)
-        rows = registry.predict(model, file, target, text, advance=lambda count: progress.advance(bar, count))
-    print(f"{rows:,} rows written to {target}")
+    columns = (
+        TextColumn("{task.fields[rows]:,} " + language.of_terminal().say("rows")),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("", total=1.0, rows=0)
+
+        def advance(rows: int, share: float) -> None:
+            progress.update(bar, completed=share, rows=progress.tasks[bar].fields["rows"] + rows)
+
+        rows = predicting.predict(model, file, target, text, advance)
+    print(language.of_terminal().say("{rows:,} rows written to {file}", rows=rows, file=target))
+
+
+@app.command()
+def serve(
+    model: ModelName,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8000,
+    allow_host: Annotated[
+        list[str] | None, typer.Option("--allow-host", metavar="NAME", help="A further name to be asked by.")
+    ] = None,
+) -> None:
+    """Answer programs by HTTP: the champion of MODEL on this machine.
+
+    POST rows to /predict; /health; /docs is the OpenAPI page.
+    """
+    from hpo.registry.serving import serve as served
+
+    served(model, port, allow_host or [])
+
+
+@app.command()
+def export(
+    model: ModelName,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="A new folder.")],
+) -> None:
+    """Write the champion of MODEL as a folder for others.
+
+    `from_pretrained` loads it; README.md in it is the model card.
+    """
+    from hpo.registry.export import export as exported
+
+    print(exported(model, to))
+
+
+@app.command()
+def compare(
+    study: StudyName,
+    other: Annotated[str, typer.Argument(metavar="STUDY", help="The one to compare it with.")],
+    json_: AsJson = False,
+) -> None:
+    """Put two studies side by side.
+
+    Their data, best values with intervals, cost, and what differs in space and settings.
+    """
+    from hpo import comparing, results
+
+    found = comparing.compared(results.read(study), results.read(other))
+    if json_:
+        _print_json(found)
+    else:
+        _print_lines(comparing.lines(found))
 
 
 @app.command()
 def sync(study: StudyName) -> None:
-    """Bring MLflow up to date with a study's ledger."""
+    """Bring MLflow up to date with the ledger of STUDY."""
     from hpo.driver import catch_up
 
     catch_up(study)
-    print(f"MLflow has all of {study}")
+    print(language.of_terminal().say("MLflow has all of {study}", study=study))
 
 
 @app.command()
 def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000) -> None:
-    """Serve MLflow's pages on this machine: compare trials, see curves, find the champion."""
+    """Serve the studies here and MLflow's pages on this machine.
+
+    /live shows each study as it runs; MLflow compares trials, draws curves, and shows the champion.
+    """
     from hpo.ui import serve
 
     raise typer.Exit(serve(port))
 
 
+@app.command()
+def doctor(
+    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="Look at this study alone.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look: mend nothing.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Save what can be read of a damaged ledger.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """Look for what is wrong with this machine and the studies here, and mend what can be mended without loss."""
+    from dataclasses import asdict
+
+    from rich.cells import set_cell_size
+
+    from hpo.doctor import Orders, State, examine
+
+    found = []
+    for finding in examine([study] if study else None, Orders(mend=not dry_run, repair=repair)):
+        found.append(finding)
+        if not json_:
+            state = set_cell_size(language.of_terminal().say(finding.state), 8)
+            print(state, language.of_terminal().retell(f"{finding.check}: {finding.says}"), flush=True)
+    if json_:
+        _print_json([asdict(finding) for finding in found])
+    raise typer.Exit(int(any(finding.state == State.FAULT for finding in found)))
+
+
+def _print_json(value: Any) -> None:
+    """In ASCII: JSON for programs, in whatever encoding the terminal has."""
+    print(json.dumps(value, indent=1))
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(language.of_terminal().retell(line))
+
+
+def _watch(study: str | None) -> None:
+    from hpo import watching
+
+    name = study or watching.the_running_one()
+    watching.watch(name, sys.stdout)
+    _say_winner(name)
+
+
 def _say_winner(study: str) -> None:
     from hpo import results, tables
 
-    tables.print_winner(results.read(study))
+    tables.print_winner(results.read(study), language.of_terminal())
 
 
 def _say_interrupted(study: str) -> None:
     from hpo.paths import StudyPaths
 
-    if StudyPaths.of(study).ledger.exists():
-        print(f"interrupted: `hpo resume {study}` goes on from the last checkpoints", file=sys.stderr)
+    if StudyPaths.of(study).root.exists():
+        said = "interrupted: `hpo resume {study}` goes on from the last checkpoints"
+        print(language.of_terminal().say(said, study=study), file=sys.stderr)

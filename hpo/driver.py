@@ -1,29 +1,53 @@
 """One process that runs one study from its file, or from its ledger, to its end."""
 
-import signal
+import json
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from hpo.environment import describe
-from hpo.errors import HpoError, Resumable, StudyFailed, UsageError
+from hpo import changes, checking
+from hpo.changes import OF_THE_MACHINE, record_of
+from hpo.disk_faults import disk_error, fault, in_words, naming_disk
+from hpo.errors import DiskError, HpoError, Resumable, StudyFailed, UsageError
+from hpo.event import Event
+from hpo.executors.ray_session import clear, refuse_open_ray
+from hpo.forecast import expected
 from hpo.history import History, State, fold
-from hpo.ledger import Ledger, study_lock
+from hpo.language import of_terminal
+from hpo.ledger import Ledger
+from hpo.packing import forecast
 from hpo.paths import StudyPaths
-from hpo.preparation import prepare, refuse_missing_cpus, refuse_other_data
-from hpo.study_file import Study, refuse_lost_trainable, restored_study
+from hpo.preparation import disk_line, gpus, refuse_full_disk, refuse_missing_devices
+from hpo.processes import mark
+from hpo.space_lint import lint
+from hpo.stopping import GRACE, stoppable
+from hpo.storage import naming_storage
+from hpo.study import Study, restored_study
+from hpo.study_checks import refuse_lost_trainable
+from hpo.study_file import load_study
+from hpo.study_lock import study_lock
+from hpo.tracking import views
 from hpo.tracking.log_file import chatter_to
+from hpo.tracking.mlflow import tracking_uri
+from hpo.tracking.mlflow_database import file_of
+from hpo.warm_start import take_over
+from train_fn.checkpoint import make_durable_folder, sync
 
 # half of the trials failing is no longer bad luck
 MOST_FAILED = 0.5
+KEYS = "Ctrl-C stops it after the reports under way, to be resumed"
 
 
-def start(study: Study, text: str, in_process: bool = False) -> History:
-    """A new study: its data is prepared and checked first, so that a fault in it leaves nothing behind."""
+def start(
+    study: Study, text: str, in_process: bool = False, file: Path | None = None, overrides: list[str] | None = None
+) -> History:
+    """A new study: its data is prepared and checked first, so that a fault in it leaves nothing behind.
+
+    `file`, where there is one, holds `text`; it is read again with the `overrides` when the study is resumed.
+    """
     paths = StudyPaths.of(study.study)
     exists = UsageError(
         f"study {study.study} exists in {paths.root}; go on with `hpo resume {study.study}`, "
@@ -31,96 +55,169 @@ def start(study: Study, text: str, in_process: bool = False) -> History:
     )
     if paths.root.exists():
         raise exists
-    refuse_missing_cpus(study)
+    refuse_missing_devices(study)
+    refuse_open_ray()
     record: dict[str, Any] = {
         "study_id": uuid.uuid4().hex,
-        "spec": study.model_dump(exclude_none=True, exclude_unset=True),
-        "text": text,
-        "data": prepare(study),
-        "environment": describe(),
+        "file": str(file.absolute()) if file else None,
+        "overrides": overrides or [],
+        **record_of(study, text),
+        "warm_start": take_over(study),
     }
-    paths.root.parent.mkdir(parents=True, exist_ok=True)
-    # the folder gets its name only when the record is in it: a study is there whole or not at all
-    with tempfile.TemporaryDirectory(prefix=f".{study.study}.", dir=paths.root.parent) as folder:
-        unnamed = StudyPaths(Path(folder) / study.study)
+    refuse_full_disk(study, paths)
+    try:
+        _found(paths, record)
+    except FileExistsError:  # another driver was quicker
+        raise exists from None
+    except (DiskError, OSError) as error:
+        again = f"`hpo resume {study.study}`" if paths.root.exists() else "run it again"
+        raise disk_error(paths.root, fault(error) or str(error), again) from error
+    language = of_terminal()
+    for line in [*(f"warning: {line}" for line in lint(study)), *checking.brief(record["data"])]:
+        print(language.retell(line))
+    print(language.retell(f"disk: {disk_line(study, paths)}"))
+    if not in_process and (packing := forecast(study.resources, gpus())):
+        print(language.retell(f"packing: {packing}"))
+    if cost := expected(study, record["data"]):
+        print(language.say("cost: {forecast}", forecast=cost.line(language)))
+    return drive(study, paths, in_process)
+
+
+def _found(paths: StudyPaths, record: dict[str, Any]) -> None:
+    """The folder gets its name only when the record is in it: a study is there whole or not at all."""
+    make_durable_folder(paths.root.parent)
+    with tempfile.TemporaryDirectory(prefix=f".{paths.root.name}.", dir=paths.root.parent) as folder:
+        unnamed = StudyPaths(Path(folder) / paths.root.name)
         unnamed.root.mkdir(mode=0o700)
         ledger = Ledger(unnamed.ledger, create=True)
         ledger.append("study", **record)
         ledger.close()
+        sync(unnamed.root)
         try:
             unnamed.root.rename(paths.root)
-        except OSError:  # another driver was quicker
-            raise exists from None
-    return drive(study, paths, in_process)
+        except OSError:
+            if paths.root.exists():
+                raise FileExistsError from None
+            raise
+        sync(paths.root.parent)
 
 
-def resume(name: str, in_process: bool = False) -> History:
-    """Go on where the ledger ends, on the same data; nothing that ended runs again."""
+def resume(
+    name: str,
+    in_process: bool = False,
+    overrides: list[str] | None = None,
+    file: Path | None = None,
+    allow_changed: bool = False,
+) -> History:
+    """Go on where the ledger ends; nothing that ended runs again, and a finished study is left as it is.
+
+    The study file is read again, `file` or the one that the study began with, if it is still there. UsageError where
+    it, the code, the data or a library has changed, unless that is allowed. `overrides` are of the machine.
+    """
     paths = StudyPaths.of(name)
     with closing(Ledger(paths.ledger)) as ledger:
         history = fold(ledger.events())
-    study = restored_study(history.record["spec"])
-    refuse_lost_trainable(study)
-    if not history.finished:
-        refuse_other_data(study, history)
-    return drive(study, paths, in_process)
+    study = restored_study(history.record)
+    if history.finished and not allow_changed:
+        return drive(study, paths, in_process)
+    began = history.record
+    file = file or (Path(began["file"]) if began.get("file") and Path(began["file"]).exists() else None)
+    now = load_study(file, began["overrides"], name, begun=True) if file else study
+    refuse_lost_trainable(now)
+    refuse_open_ray()
+    record = record_of(now, file.read_text(encoding="utf-8-sig") if file else began["text"])
+    found = changes.differences(began, record)
+    changed = None
+    if allow_changed:
+        changes.refuse_what_cannot_change(study, now, history)
+        if found or len(history.ended) < now.search.trials:
+            changed = {**record, "differences": found}
+    else:
+        changes.refuse(name, found)
+    return drive(on_another_machine(now, overrides or []), paths, in_process, changed)
+
+
+def on_another_machine(study: Study, overrides: list[str]) -> Study:
+    """The study with other settings of what it runs on; UsageError for any that its results depend on."""
+    for setting in overrides:
+        if setting.partition(".")[0] not in OF_THE_MACHINE:
+            raise UsageError(
+                f"--set {setting}: a study that has begun keeps all but {', '.join(OF_THE_MACHINE)}; "
+                "start another with --name"
+            )
+    if not overrides:
+        return study
+    spec = study.model_dump(exclude_none=True, exclude_unset=True)
+    return load_study(StudyPaths.of(study.study).ledger, overrides, text=json.dumps(spec), begun=True)
 
 
 def catch_up(name: str) -> None:
     """Project what MLflow has not yet seen of a study; HpoError where it cannot be reached."""
-    from hpo.tracking.mlflow import Projection, tracking_uri
-
     paths = StudyPaths.of(name)
-    Ledger(paths.ledger).close()
+    with closing(Ledger(paths.ledger)) as ledger:
+        study = restored_study(fold(ledger.events()).record)  # a fault of the ledger is none of MLflow's
     with study_lock(paths), chatter_to(paths.log):
-        projection = Projection(paths, tracking_uri())
-        projection.start()
-        behind = projection.finish()
-    if behind:
-        raise HpoError(f"MLflow at {tracking_uri()} cannot be written: {behind}; is its server up?")
+        behind = views.follow(paths, views.chosen(study))()
+    if behind[views.MLFLOW]:
+        raise HpoError(f"MLflow at {tracking_uri()} cannot be written: {behind[views.MLFLOW]}; is its server up?")
+    _warn_of(behind, name)
 
 
-def drive(study: Study, paths: StudyPaths, in_process: bool) -> History:
+def _warn_of(behind: dict[str, str], study: str) -> None:
+    """A view that could not be written to its end."""
+    said = "warning: {view} is behind ({behind}); `hpo sync {study}` catches up"
+    for view, why in behind.items():
+        if why:
+            print(of_terminal().say(said, view=view, behind=why, study=study), file=sys.stderr)
+
+
+def drive(study: Study, paths: StudyPaths, in_process: bool, changed: dict[str, Any] | None = None) -> History:
+    """Run the study to its end, under its lock; `changed` is what it goes on with from here."""
     from hpo.engine import Engine
-    from hpo.tracking.mlflow import Projection, tracking_uri
-    from hpo.tracking.terminal import Terminal
 
-    with study_lock(paths), sigterm_as_interrupt() as terminated, chatter_to(paths.log) as screen:
-        with closing(Ledger(paths.ledger)) as ledger, Terminal(study, screen, fold(ledger.events())) as terminal:
-            engine = Engine(study, paths, ledger, tell=terminal.tell)
-            projection = Projection(paths, tracking_uri())
-            projection.start()
+    mark(paths.root)
+    way_out = f"`hpo resume {study.study}`"
+    full, unreached = naming_disk(paths.root, way_out), naming_storage(way_out)
+    with full, unreached, study_lock(paths), stoppable() as stop, chatter_to(paths.log) as screen:
+        clear(paths.root)
+        with closing(Ledger(paths.ledger)) as ledger, _terminal(study, ledger.events(), screen) as terminal:
+            if changed is not None:
+                terminal.tell(ledger.append("changed", **changed))
+            engine = Engine(study, paths, ledger, tell=terminal.tell, stop=stop)
+            stopping = of_terminal().say(
+                "stopping: reports under way have {seconds:g} s; once more: at once", seconds=GRACE
+            )
+            stop.heard = lambda: terminal.say(stopping)
+            follow = views.follow if in_process else views.follow_apart
+            finish = follow(paths, views.chosen(study))
             try:
                 if not engine.history.finished:
                     _execute(engine, in_process)
                     engine.finish()
+                if stop.asked and not engine.history.finished:
+                    raise KeyboardInterrupt
             except KeyboardInterrupt:
-                if terminated:
+                if stop.terminated:
                     raise Resumable(
                         f"study {study.study} was told to stop; `hpo resume {study.study}` goes on"
                     ) from None
                 raise
             finally:
-                behind = projection.finish()
-    if behind:
-        print(f"warning: MLflow is behind ({behind}); `hpo sync {study.study}` catches up", file=sys.stderr)
-    return _outcome(study, engine.history)
+                behind = finish()
+    _warn_of(behind, study.study)
+    history = _outcome(study, engine.history)
+    if (said := in_words(behind[views.MLFLOW])) and (file := file_of(tracking_uri())):  # a server's disk is not ours
+        raise disk_error(file, said, f"`hpo sync {study.study}`")
+    return history
 
 
-@contextmanager
-def sigterm_as_interrupt() -> Iterator[list[int]]:
-    """SIGTERM ends the study in the same order as Ctrl-C; the list holds the signal once it has come."""
-    came: list[int] = []
+def _terminal(study: Study, events: list[Event], screen: TextIO) -> Any:
+    from hpo.tracking.board import board_after
+    from hpo.tracking.terminal import Terminal
 
-    def interrupt(number: int, _frame: object) -> None:
-        came.append(number)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield came
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    forecast = expected(study, fold(events).record["data"]) if screen.isatty() else None
+    language = of_terminal()
+    return Terminal(board_after(events, study, language.say(KEYS), forecast, language), screen)
 
 
 def _execute(engine: Any, in_process: bool) -> None:

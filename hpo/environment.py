@@ -3,9 +3,24 @@
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("hpo", "torch", "transformers", "tokenizers", "ray", "optuna", "mlflow", "scikit-learn", "numpy", "pandas")
+
+# those that decide what a trial learns and which is tried next
+LIBRARIES = ("python", "hpo", "torch", "transformers", "tokenizers", "optuna", "scikit-learn", "numpy", "pandas")
+
+
+def libraries() -> dict[str, str]:
+    """The versions here of those that results rest on."""
+    return {name: platform.python_version() if name == "python" else _version(name) for name in LIBRARIES}
+
+
+def differing(expected: Mapping[str, str]) -> str:
+    """In words, the first library of another version than expected; empty where there is none."""
+    has = libraries()
+    return next((f"{name} {has[name]}, the driver {is_}" for name, is_ in expected.items() if has[name] != is_), "")
 
 
 def describe() -> dict[str, str]:

@@ -1,33 +1,33 @@
 """The append-only event log of one study: the only truth, written by its driver alone.
 
-One row per event, committed before it is acted on. The rollback journal with full synchronisation is used, not the
-write-ahead log: SQLite 3.7.0 to 3.51.2 can corrupt a database when the latter is reset.
+One row per event, committed before it is acted on. Rows are numbered 1, 2, 3 ... by their writer, who must know the
+last: should a second one write to the same ledger, whatever locks it broke, the database refuses one of the two.
 """
 
-import fcntl
-import json
 import math
-import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from hpo.errors import DiskError, Resumable, UsageError
-from hpo.paths import StudyPaths
+from hpo.errors import Resumable, UsageError
+from hpo.event import Event
+from hpo.ledger_file import LedgerFile
+from hpo.ledger_server import LedgerServer
+from hpo.redaction import known_values, redacted
 
 SCHEMA_VERSION = 1
+# settings are read again when a study is resumed; hpo.study_file has refused secrets in them
+READ_AGAIN = {"spec", "params", "warm_start"}
 
 metadata = sa.MetaData()
 events = sa.Table(
     "events",
     metadata,
-    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("time", sa.Float, nullable=False),  # seconds since 1970, for people; seq gives the order
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("trial", sa.Integer),
@@ -39,108 +39,111 @@ events = sa.Table(
 sa.Index("one_report", events.c.trial, events.c.attempt, events.c.step, unique=True,
          sqlite_where=events.c.kind == "reported", postgresql_where=events.c.kind == "reported")  # fmt: skip
 schema = sa.Table("schema", metadata, sa.Column("version", sa.Integer, primary_key=True))
-
-
-@dataclass(frozen=True)
-class Event:
-    """One row. What `payload` holds depends on `kind`; hpo.history reads each kind."""
-
-    seq: int
-    time: float
-    kind: str
-    trial: int | None
-    attempt: int | None
-    step: int | None
-    payload: dict[str, Any]
+INSERT = events.insert()
 
 
 class Ledger:
-    """Opens the log of a study for reading, and under the study's lock for writing."""
+    """Opens the log of a study: to read, or under the study's lock to write. UsageError where there is no study."""
 
     def __init__(self, path: Path, create: bool = False) -> None:
-        if not create and not path.exists():
-            raise UsageError(f"there is no study at {path.parent}; `hpo status` lists those there are")
         self.path = path
-        self.engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30}, json_serializer=_to_json)
-        sa.event.listen(self.engine, "connect", _durable)
-        if create:
-            with _disk_errors(path), self.engine.begin() as connection:
-                metadata.create_all(connection)
-                connection.execute(schema.insert().values(version=SCHEMA_VERSION))
-            path.chmod(0o600)
-        with _disk_errors(path), self.engine.connect() as connection:
-            version = connection.execute(sa.select(schema.c.version)).scalar_one()
+        self.place = (LedgerServer.chosen(path) or LedgerFile(path)) if create else place(path)
+        self._open: sa.Connection | None = None  # the transaction under way
+        self._last: int | None = None  # number of the last row, once this writer knows it
+        self._failed = False
+        with self._errors():
+            if create:
+                self.place.create(metadata, schema.insert().values(version=SCHEMA_VERSION))
+            with self.place.engine.connect() as connection:
+                version = connection.scalar(sa.select(schema.c.version))
+                self.place.refuse_damage(connection)
+        if version is None:
+            raise self.place.damaged("it says no version")
         if version != SCHEMA_VERSION:
             raise UsageError(
-                f"{path} has schema version {version}, this hpo reads {SCHEMA_VERSION}; use the hpo that wrote it"
+                f"{self.place} has schema version {version}, this hpo reads {SCHEMA_VERSION}; use the hpo that wrote it"
             )
 
     def append(self, kind: str, trial: int | None = None, attempt: int | None = None, step: int | None = None,
                **payload: Any) -> Event:  # fmt: skip
-        """Commit one event durably and return it. DiskError where the disk is full, read-only or gone."""
+        """Commit one event durably and return it, or raise an HpoError and take nothing more."""
+        known = known_values()
+        payload = {
+            key: _finite(value if key in READ_AGAIN else redacted(value, key, known)) for key, value in payload.items()
+        }
         row = {"time": time.time(), "kind": kind, "trial": trial, "attempt": attempt, "step": step, "payload": payload}
-        with _disk_errors(self.path), self.engine.begin() as connection:
-            seq = connection.execute(events.insert().values(**row)).inserted_primary_key
-        assert seq is not None
-        return Event(seq=seq[0], **row)  # type: ignore[arg-type]
+        with self.transaction() as connection:
+            if self._last is None:
+                self._last = connection.scalar(sa.select(sa.func.max(events.c.seq))) or 0
+            self._last += 1
+            connection.execute(INSERT, {"seq": self._last, **row})
+        return Event(seq=self._last, **row)  # type: ignore[arg-type]
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Commit what is appended within at once: one row each, all of them or none. An inner one joins the outer.
+
+        After an error it is not known what is on the disk, as no second fsync would tell: the ledger takes nothing
+        more, and the study is resumed from what is there.
+        """
+        if self._open is not None:
+            yield self._open
+            return
+        if self._failed:
+            raise Resumable(
+                f"the ledger {self.place} takes nothing after an error; `hpo resume {self.path.parent.name}`"
+            )
+        try:
+            with self._errors(), self.place.engine.begin() as self._open:
+                yield self._open
+        except BaseException:
+            self._failed = True
+            raise
+        finally:
+            self._open = None
 
     def events(self, after: int = 0) -> list[Event]:
-        with _disk_errors(self.path), self.engine.connect() as connection:
+        """All from the first, or those after a number. DiskError where one is missing or cannot be read."""
+        with self._errors(), self.place.engine.connect() as connection:
             rows = connection.execute(sa.select(events).where(events.c.seq > after).order_by(events.c.seq))
-            return [Event(**row) for row in rows.mappings()]
+            try:
+                found = [Event(**row) for row in rows.mappings()]
+            except ValueError as error:  # neither text nor JSON
+                raise self.place.damaged(str(error)) from None
+        for number, event in enumerate(found, start=after + 1):
+            if event.seq != number:
+                raise self.place.damaged(f"row {number} is missing")
+        return found
+
+    def last(self) -> int:
+        """Number of the last event."""
+        with self._errors(), self.place.engine.connect() as connection:
+            return connection.scalar(sa.select(sa.func.max(events.c.seq))) or 0
 
     def close(self) -> None:
-        self.engine.dispose()
+        self.place.engine.dispose()
 
-
-@contextmanager
-def study_lock(paths: StudyPaths) -> Iterator[None]:
-    """One driver per study; Resumable names the owner. The kernel frees the lock with its holder: it is never stale."""
-    descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """One line for whatever a disk, a server or a person can cause."""
         try:
-            _lock(descriptor)
-        except BlockingIOError:
-            owner = os.read(descriptor, 200).decode() or "another process"
-            raise Resumable(f"study {paths.root.name} is being run by {owner}; wait for it, or stop it") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}".encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)
+            yield
+        except sa.exc.IntegrityError as error:
+            if "one_report" in str(error.orig) or "events.trial" in str(error.orig):
+                raise  # the same report twice: the engine has let it through
+            study = self.path.parent.name
+            raise Resumable(f"another driver has written to {self.place}; end one, then `hpo resume {study}`") from None
+        except sa.exc.DBAPIError as error:
+            raise self.place.in_words(error) from error
 
 
-def _lock(descriptor: int) -> None:
-    """Tries for half a second: `is_locked` of another process holds the lock for a moment."""
-    deadline = time.monotonic() + 0.5
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-
-
-def is_locked(paths: StudyPaths) -> bool:
-    """Whether a driver holds the study now."""
-    try:
-        with open(paths.lock) as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-
-
-def _durable(connection: Any, _record: Any) -> None:
-    connection.execute("PRAGMA journal_mode=DELETE")
-    connection.execute("PRAGMA synchronous=FULL")
-
-
-def _to_json(payload: Any) -> str:
-    return json.dumps(_finite(payload), allow_nan=False)
+def place(path: Path) -> LedgerFile | LedgerServer:
+    """Where the ledger of a study lies."""
+    if path.exists():
+        return LedgerFile(path)
+    if server := LedgerServer.stored(path):
+        return server
+    raise UsageError(f"there is no study at {path.parent}; `hpo status` lists those there are")
 
 
 def _finite(value: Any) -> Any:
@@ -152,15 +155,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return value
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sa.exc.OperationalError as error:
-        raise DiskError(f"the ledger {path} cannot be used: {error.orig}; free the disk, then `hpo resume`") from error
-    except sa.exc.DatabaseError as error:
-        if isinstance(error, sa.exc.IntegrityError):
-            raise
-        raise DiskError(f"the ledger {path} cannot be read: {error.orig}") from error

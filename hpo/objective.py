@@ -1,4 +1,4 @@
-"""What a study makes large or small."""
+"""What a study makes large or small: one metric, or several of which each costs some of the others."""
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -16,6 +16,9 @@ class Objective(BaseModel):
         if (self.maximize is None) == (self.minimize is None):
             raise ValueError("takes one metric: {maximize: f1_weighted} or {minimize: loss}")
         return self
+
+    def __str__(self) -> str:
+        return f"{'maximize' if self.maximize else 'minimize'} {self.metric}"
 
     @property
     def metric(self) -> str:

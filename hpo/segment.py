@@ -1,6 +1,6 @@
 """The words that driver and worker exchange: a stretch of one trial's training, and what is said while it runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -12,10 +12,12 @@ class Segment:
     attempt: int  # fencing token: what comes in from an older attempt is refused
     trainable: str
     config: dict[str, Any]  # resolved: the study's fixed settings with the trial's parameters laid over
-    checkpoint: str | None  # verified folder to go on from
+    checkpoint: str | None  # verified folder, or its URL, to go on from
     from_step: int  # reports that are in the ledger up to that checkpoint
     folder: str  # where the trial's checkpoints go
+    storage: str | None = None  # URL that they go to instead, where the worker may be on another machine
     threads: int  # CPU threads to train with
+    gpus: float = 0.0  # share of one, or how many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,7 @@ class Reported:
     seconds: float
     checkpoint: str | None  # name of the committed folder inside the trial's
     diverged: str | None
+    tables: dict[str, Any] = field(default_factory=dict)  # see hpo/evaluations.py; no part of the ledger's row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,4 +39,13 @@ class Failed:
     details: str  # the traceback, for the study's log
 
 
-Said = Reported | Failed
+@dataclass(frozen=True, kw_only=True)
+class DiskFailed:
+    """The disk is full, read-only or failing: the machine is at fault, and every other trial will meet it, too."""
+
+    path: str
+    said: str  # by the disk
+    details: str  # the traceback, for the study's log
+
+
+Said = Reported | Failed | DiskFailed

@@ -1,20 +1,35 @@
 """Results as a person reads them on a terminal."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from hpo.front import said
 from hpo.history import State, Trial
+from hpo.language import ENGLISH, Language
 from hpo.results import Results
-from hpo.wording import describe
+from hpo.wording import confirmed, describe, duration, run_name
+
+MOST_OF_FRONT = 10  # trials of a front that are told one by one
 
 
-def status_row(results: Results) -> dict[str, Any]:
+def console() -> Console:
+    """Values are shown as they are: `[/b]` and `:smile:` are no mark-up."""
+    return Console(markup=False, emoji=False, highlight=False)
+
+
+def status_rows(found: list[Results], unreadable: Mapping[str, str]) -> list[dict[str, Any]]:
+    rows = [_status_row(results) for results in found]
+    return rows + [{"study": name, "state": "unreadable", "reason": reason} for name, reason in unreadable.items()]
+
+
+def _status_row(results: Results) -> dict[str, Any]:
     states = Counter(trial.state for trial in results.history.trials)
-    winner = results.history.winner(results.objective)
+    winner = results.winner
     return {
         "study": results.study.study,
         "state": results.state,
@@ -22,62 +37,137 @@ def status_row(results: Results) -> dict[str, Any]:
         "of": results.study.search.trials,
         "metric": results.objective.metric,
         "best": winner.value(results.objective) if winner else None,
+        **({"front": len(results.front), "hypervolume": results.hypervolume} if results.study.objectives else {}),
     }
 
 
-def print_status(found: list[Results]) -> None:
-    if not found:
-        print("no studies here yet; `hpo run search_spaces/smoke.yaml` makes the first")
+def print_status(found: list[Results], unreadable: Mapping[str, str], language: Language = ENGLISH) -> None:
+    rows, say = status_rows(found, unreadable), language.say
+    if not rows:
+        print(say("no studies here yet; `hpo run search_spaces/smoke.yaml` makes the first"))
         return
     table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("study", "state", "trials", "best"):
+    for heading in (say("study"), say("state"), say("trials"), say("best")):
         table.add_column(heading)
-    for results in found:
-        row = status_row(results)
-        counts = ", ".join(f"{count} {state}" for state, count in row["trials"].items()) or "none"
+    for row in rows:
+        if row["state"] == "unreadable":
+            table.add_row(row["study"], say("unreadable"), language.retell(row["reason"]))
+            continue
+        counts = [say("{count} {state}", count=count, state=say(state)) for state, count in row["trials"].items()]
+        trials = say("{counts} of {planned}", counts=", ".join(counts) or say("none"), planned=row["of"])
         best = f"{row['metric']} {row['best']:.4f}" if row["best"] is not None else ""
-        table.add_row(row["study"], row["state"], f"{counts} of {row['of']}", best)
-    Console().print(table)
+        best = say("a front of {trials}", trials=row["front"]) if row.get("front") else best
+        table.add_row(row["study"], say(row["state"]), trials, best)
+    console().print(table)
 
 
-def print_trials(results: Results) -> None:
-    """Best first, each with its parameters."""
-    objective = results.objective
-    title = f"study {results.study.study}: {results.state}"
+def print_trials(results: Results, language: Language = ENGLISH) -> None:
+    """Best first, each with its parameters; of several objectives the front first."""
+    objective, aims, front = results.objective, results.study.aims, {trial.number for trial in results.front}
+    say = language.say
+    title = say("study {study}: {state}", study=results.study.study, state=say(results.state))
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for heading in ("trial", objective.metric, "epochs", "state"):
+    for heading in (say("trial"), *(one.metric for one in aims), say("epochs"), say("state")):
         table.add_column(heading, no_wrap=True)
-    table.add_column("parameters")
+    table.add_column(say("parameters"))
 
-    def rank(trial: Trial) -> tuple[bool, float]:
+    def rank(trial: Trial) -> tuple[bool, bool, float]:
         value = trial.value(objective)
-        return value is None, -objective.sign * (value or 0.0)
+        return trial.number not in front, value is None, -objective.sign * (value or 0.0)
 
     for trial in sorted(results.history.trials, key=rank):
-        value = trial.value(objective)
+        values = trial.values(aims) or (None,) * len(aims)
         table.add_row(
             f"{trial.number:03d}",
-            f"{value:.4f}" if value is not None else "",
-            f"{trial.evaluations[-1].epoch:g}" if trial.evaluations else "0",
-            trial.state.lower(),
-            describe(trial),
+            *(f"{value:.4f}" if value is not None else "" for value in values),
+            f"{trial.epochs:g}",
+            say("front") if trial.number in front else say(trial.state.lower()),
+            describe(trial, language),
         )
-    Console().print(table)
-    print_winner(results)
+    console().print(table)
+    if results.warm_start:
+        print(language.retell(results.warm_start.words))
+    print_winner(results, language)
 
 
-def print_winner(results: Results) -> None:
-    name, objective = results.study.study, results.objective
-    winner = results.history.winner(objective)
+def cost_line(results: Results, language: Language = ENGLISH) -> str:
+    """`cost: 80 epochs in 14 min, 0.23 GPU-hours; stopping saved 136 epochs, about 22 min of training`."""
+    cost, say = results.cost, language.say
+    line = say(
+        "cost: {epochs:.4g} epochs in {time}", epochs=cost["epochs"], time=duration(cost["seconds"] or 0, language)
+    )
+    if cost["gpu_hours"]:
+        line += say(", {hours:.3g} GPU-hours", hours=cost["gpu_hours"])
+    if cost["money"] is not None:
+        line += say(", {money:.2f} in money", money=cost["money"])
+    if cost["saved_epochs"]:
+        saved = duration(cost["saved_seconds"] or 0, language)
+        line += say(
+            "; stopping saved {epochs:.4g} epochs, about {time} of training", epochs=cost["saved_epochs"], time=saved
+        )
+    return line
+
+
+def print_winner(results: Results, language: Language = ENGLISH) -> None:
+    if results.study.objectives:
+        return print_front(results, language)
+    study, objective, say = results.study.study, results.objective, language.say
+    winner = results.winner
     if winner is None:
-        print(f"{name}: no trial came to a regular end yet")
+        print(say("{study}: no trial came to a regular end yet", study=study))
         return
     best = winner.best(objective)
     assert best is not None
-    value = f"{objective.metric} {best.metrics[objective.metric]:.4f}"
-    print(f"{name}: best {value} in trial {winner.number:03d}, epoch {best.epoch:g}: {describe(winner)}")
+    print(
+        say(
+            "{study}: best {metric} {value:.4f} in trial {trial:03d}, epoch {epoch:g}: {params}",
+            study=study,
+            metric=objective.metric,
+            value=best.metrics[objective.metric],
+            trial=winner.number,
+            epoch=best.epoch,
+            params=describe(winner, language),
+        )
+    )
+    for line in confirmed(results.confirmation, objective.metric, language) if results.confirmation else ():
+        print(f"  {line}")
+    print(cost_line(results, language))
     if results.state == "finished" and results.study.registry:
         print(
-            f"next: `hpo promote {name}` scores it on the sealed test split and makes it the champion; "
-            "`hpo ui` shows all trials"
+            say(
+                "next: `hpo promote {study}` scores it on the sealed test split and makes it the champion; "
+                "`hpo ui` shows all trials",
+                study=study,
+            )
+        )
+
+
+def print_front(results: Results, language: Language = ENGLISH) -> None:
+    """The trials that a person may choose from."""
+    study, aims, front, say = results.study.study, results.study.aims, results.front, language.say
+    if not front:
+        print(say("{study}: no trial came to a regular end yet", study=study))
+        return
+    print(
+        say(
+            "{study}: {trials} trials on the Pareto front ({aims}); hypervolume {hypervolume:.3f}",
+            study=study,
+            trials=len(front),
+            aims=", ".join(map(str, aims)),
+            hypervolume=results.hypervolume,
+        )
+    )
+    for trial in front[:MOST_OF_FRONT]:
+        print(f"  {run_name(trial, language)}: {said(trial, aims)}: {describe(trial, language)}")
+    if len(front) > MOST_OF_FRONT:
+        print("  " + say("and {more} more: `hpo show {study}`", more=len(front) - MOST_OF_FRONT, study=study))
+    print(cost_line(results, language))
+    if results.state == "finished" and results.study.registry:
+        print(
+            say(
+                "next: choose one, such as `hpo promote {study} --trial {trial}`, which scores it on the sealed test "
+                "split and makes it the champion; `hpo report {study}` draws the front",
+                study=study,
+                trial=front[0].number,
+            )
         )

@@ -2,17 +2,23 @@
 
 import dataclasses
 import importlib
+import importlib.util
 import json
+import pkgutil
 import sys
+import traceback
 import typing
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from hpo.spelling import did_you_mean
+from hpo.spelling import did_you_mean, nearest
+from hpo.value_faults import by_field, in_words
 from train_fn.report import Report
 
 Trainable = Callable[..., Generator[Report, None, None]]  # epochs(config, resume_from=None)
@@ -38,15 +44,47 @@ def resolve(dotted: str) -> Any:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        raise ValueError(
-            f"no module {error.name!r} to be found from {here}; check the spelling of {dotted!r}"
-        ) from None
-    except Exception as error:
-        raise ValueError(f"importing {module_name!r} failed: {type(error).__name__}: {error}") from None
+        near = _nearest_module(module_name, here)
+        way_out = f"did you mean {near}:{name}?" if near else f"check the spelling of {dotted!r}"
+        raise ValueError(f"no module {error.name!r} to be found from {here}; {way_out}") from None
+    except (Exception, SystemExit) as error:  # it is a person's code, which may do anything
+        raise ValueError(f"importing {module_name!r} failed: {told(error)}") from None
     if not hasattr(module, name):
         functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise ValueError(f"module {module_name!r} has no {name!r}{did_you_mean(name, functions)}")
     return getattr(module, name)
+
+
+def told(error: BaseException) -> str:
+    """An error that a person's code raised, in one line: what, and the last place of it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+@contextmanager
+def asked(trainable: Trainable, function: str) -> Iterator[None]:
+    """Around a function of a person's module: whatever it raises is a ValueError of one line, but for the disk's."""
+    try:
+        yield
+    except (ValueError, OSError):
+        raise
+    except Exception as error:
+        raise ValueError(f"`{function}` of {trainable.__module__} failed: {told(error)}") from error
+
+
+def _nearest_module(module_name: str, here: str) -> str:
+    """The module whose every part is near what was written; "" where there is none."""
+    found, folders = "", [here]
+    for part in module_name.split("."):
+        names = [one.name for one in pkgutil.iter_modules(folders)] + ([] if found else ["train_fn"])
+        near = nearest(part, names)
+        if not near:
+            return ""
+        found = f"{found}.{near}" if found else near
+        spec = importlib.util.find_spec(found)
+        folders = list(spec.submodule_search_locations or []) if spec else []
+    return found
 
 
 def module_of(trainable: Trainable) -> ModuleType:
@@ -55,12 +93,18 @@ def module_of(trainable: Trainable) -> ModuleType:
 
 
 def config_class(trainable: Trainable) -> type[Any]:
-    """The frozen dataclass that annotates `config`: it tells which names exist."""
-    annotation = typing.get_type_hints(trainable).get("config")
-    if annotation is None or not dataclasses.is_dataclass(annotation):
-        raise ValueError(
-            f"`{trainable.__name__}(config: C, resume_from=None)` must annotate config by a dataclass, got {annotation}"
-        )
+    """The frozen dataclass that annotates `config`: it tells which names exist. ValueError where there is none."""
+    name = getattr(trainable, "__qualname__", repr(trainable))
+    try:
+        annotation: typing.Any = typing.get_type_hints(trainable).get("config")
+    except Exception as error:  # an annotation may be any expression
+        raise ValueError(f"`{name}` must be a function with readable annotations, got {told(error)}") from None
+    if not (isinstance(annotation, type) and dataclasses.is_dataclass(annotation)):
+        raise ValueError(f"`{name}(config: C, resume_from=None)` must annotate config by a dataclass, got {annotation}")
+    try:
+        _adapter(annotation)
+    except Exception as error:
+        raise ValueError(f"{annotation.__name__} has a field of a type that YAML cannot give: {told(error)}") from None
     return typing.cast(type[Any], annotation)
 
 
@@ -69,11 +113,13 @@ def build_config(cls: type[Any], values: Mapping[str, Any]) -> Any:
     _check_names(cls, values, ())
     try:
         # strict JSON mode: a list may become a tuple and a dict a dataclass, but "5" never becomes 5
-        return TypeAdapter(cls).validate_json(json.dumps(values), strict=True)
+        return _adapter(typing.cast(Any, cls)).validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        reason = str(first["msg"]).removeprefix("Value error, ")
-        raise ConfigError(_field(cls, tuple(first["loc"]), reason), _with_input(reason, first)) from None
+        key, several = next(by_field(error, values))
+        reason = in_words(several)
+        raise ConfigError(_named(key, reason), reason) from None
+    except Exception as error:  # a rule of a person's own dataclass
+        raise ConfigError((), f"{cls.__name__} cannot be built: {told(error)}") from None
 
 
 def check_config(trainable: Trainable, config: Any) -> None:
@@ -82,10 +128,10 @@ def check_config(trainable: Trainable, config: Any) -> None:
     if check is None:
         return
     try:
-        check(config)
+        with asked(trainable, "check"):
+            check(config)
     except ValueError as error:
-        reason = str(error)
-        raise ConfigError((reason[1:].partition("`")[0],) if reason.startswith("`") else (), reason) from None
+        raise ConfigError(_named((), str(error)), str(error)) from None
 
 
 def resolved(fixed: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,35 +142,33 @@ def resolved(fixed: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, A
         place = config
         for group in groups:
             place = place.setdefault(group, {})
+            if not isinstance(place, dict):
+                raise ConfigError((name,), f"`{group}` is no group of settings, but {place!r}; drop one of the two")
         place[leaf] = value
     return config
+
+
+@lru_cache
+def _adapter(cls: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
 
 
 def _check_names(cls: type[Any], values: Mapping[str, Any], key: tuple[str, ...]) -> None:
     fields = {field.name: field for field in dataclasses.fields(cls)}
     types = typing.get_type_hints(cls)
+    groups = {name: of for name, of in types.items() if isinstance(of, type) and dataclasses.is_dataclass(of)}
     for name, value in values.items():
         if name not in fields:
-            raise ConfigError((*key, name), f"is no field of {cls.__name__}{did_you_mean(name, fields)}")
-        if dataclasses.is_dataclass(types[name]) and isinstance(value, Mapping):
-            _check_names(typing.cast(type[Any], types[name]), value, (*key, name))
+            inner = [f"{group}.{field.name}" for group, of in groups.items() for field in dataclasses.fields(of)]
+            raise ConfigError((*key, name), f"is no field of {cls.__name__}{did_you_mean(name, fields, inner)}")
+        if name in groups and isinstance(value, Mapping):
+            _check_names(groups[name], value, (*key, name))
     for name, field in fields.items():
         needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if needed and name not in values:
             raise ConfigError((*key, name), f"is missing; {cls.__name__} needs it")
 
 
-def _field(cls: type[Any], location: tuple[str | int, ...], reason: str) -> tuple[str | int, ...]:
-    """A rule in `__post_init__` begins with the field in backticks; pydantic tells only the group it is in."""
-    if reason.startswith("`"):
-        return (*location, reason[1:].partition("`")[0])
-    return location
-
-
-def _with_input(reason: str, error: Any) -> str:
-    if error["type"] in ("value_error", "assertion_error"):
-        return reason
-    if error["type"] == "literal_error":
-        names = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        return f"must be one of {', '.join(names)}, got {error['input']!r}{did_you_mean(str(error['input']), names)}"
-    return f"{reason[0].lower()}{reason[1:]}, got {error['input']!r}"
+def _named(key: tuple[str | int, ...], reason: str) -> tuple[str | int, ...]:
+    """A rule of a dataclass begins with its field in backticks; pydantic tells only the group it is in."""
+    return (*key, reason[1:].partition("`")[0]) if reason.startswith("`") else key

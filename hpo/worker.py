@@ -1,45 +1,84 @@
 """Trains one segment and says each report; knows neither Ray nor the search."""
 
+import gc
 import os
 import sys
 import time
 import traceback
 from collections.abc import Generator
-from numbers import Real
 from pathlib import Path
 
-from hpo.segment import Failed, Reported, Said, Segment
+from hpo import evaluations
+from hpo.desk import Desk, at_hand
+from hpo.disk_faults import fault
+from hpo.plain_report import plain, stream
+from hpo.redaction import redact
+from hpo.segment import DiskFailed, Failed, Reported, Said, Segment
+from hpo.storage import StorageError
 from hpo.trainable import build_config, config_class, resolve
 from train_fn.checkpoint import commit
 from train_fn.report import Report
+from train_fn.seal import sealed
 
 
 def run_segment(segment: Segment) -> Generator[Said, None, None]:
     """Each report, its checkpoint already on disk; a Failed is the last word. Closing it stops the training."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # otherwise every forked helper prints a warning
     os.environ["OMP_NUM_THREADS"] = str(segment.threads)  # for a torch that the trainable is yet to import
+    with sealed("the search"):
+        yield from _train(segment)
+
+
+def _train(segment: Segment) -> Generator[Said, None, None]:
+    folder = Path(segment.folder)
     try:
-        trainable = resolve(segment.trainable)
-        config = build_config(config_class(trainable), segment.config)
-        _use_threads(segment.threads)
-        reports = trainable(config, resume_from=Path(segment.checkpoint) if segment.checkpoint else None)
-        try:
-            began = time.monotonic()
-            for step, report in enumerate(reports, start=segment.from_step + 1):
-                seconds = time.monotonic() - began
-                yield Reported(
-                    step=step,
-                    epoch=float(report.epoch),
-                    metrics=_numbers(report),
-                    seconds=seconds,
-                    checkpoint=_checkpoint(report, Path(segment.folder), step, segment.attempt),
-                    diverged=report.diverged,
-                )
+        with at_hand(segment) as desk:
+            folder = desk.folder
+            trainable = resolve(segment.trainable)
+            config = build_config(config_class(trainable), segment.config)
+            _use_threads(segment.threads)
+            reports = stream(trainable(config, resume_from=desk.checkpoint))
+            try:
                 began = time.monotonic()
-        finally:
-            reports.close()
-    except Exception as error:
-        yield Failed(error=_one_line(error), details=traceback.format_exc())
+                for step, report in enumerate(reports, start=segment.from_step + 1):
+                    seconds = time.monotonic() - began
+                    checked = plain(report)
+                    yield Reported(
+                        step=step,
+                        epoch=checked.epoch,
+                        metrics=checked.metrics,
+                        seconds=seconds,
+                        checkpoint=_checkpoint(report, desk, step, segment.attempt),
+                        diverged=checked.diverged,
+                        tables=evaluations.tables_of(report.details),
+                    )
+                    began = time.monotonic()
+            finally:
+                reports.close()
+    except (GeneratorExit, KeyboardInterrupt, SystemExit):  # told to stop, by whoever runs this process
+        raise
+    except StorageError as error:
+        yield DiskFailed(path=str(segment.storage), said=redact(str(error)), details=redact(traceback.format_exc()))
+    except BaseException as error:
+        if said := _fault_of_disk(error, folder):
+            yield DiskFailed(path=_place(error, folder), said=said, details=redact(traceback.format_exc()))
+        else:
+            yield failure(error)
+
+
+def return_memory() -> None:
+    """After a segment: models hold circles, and what is left of one could keep the next from fitting."""
+    gc.collect()
+    if not gc.get_freeze_count():
+        gc.freeze()  # modules live for ever: without them a collection takes milliseconds
+    torch = sys.modules.get("torch")
+    if torch and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()  # another process may need it
+
+
+def failure(error: BaseException) -> Failed:
+    """What the trainable raised, while it is being handled."""
+    return Failed(error=_one_line(error), details=redact(traceback.format_exc()))
 
 
 def checkpoint_name(step: int, attempt: int) -> str:
@@ -47,21 +86,27 @@ def checkpoint_name(step: int, attempt: int) -> str:
     return f"checkpoint-{step:04d}-{attempt}"
 
 
-def _checkpoint(report: Report, folder: Path, step: int, attempt: int) -> str | None:
+def _checkpoint(report: Report, desk: Desk, step: int, attempt: int) -> str | None:
     if report.save is None:
         return None
     name = checkpoint_name(step, attempt)
-    commit(folder / name, report.save)
+    desk.folder.mkdir(exist_ok=True)  # and none above it: of a study that somebody has deleted nothing is made anew
+    commit(desk.folder / name, report.save)
+    desk.deliver(name)
     return name
 
 
-def _numbers(report: Report) -> dict[str, float]:
-    for name, value in report.metrics.items():
-        if not isinstance(name, str) or not isinstance(value, Real) or isinstance(value, bool):
-            raise TypeError(
-                f"a metric must be a number under a name, got {name!r}: {type(value).__name__} {str(value)[:40]}"
-            )
-    return {name: float(value) for name, value in report.metrics.items()}
+def _fault_of_disk(error: BaseException, folder: Path) -> str:
+    """Below the trial's folder whatever the system refuses; elsewhere only what no code can be at fault for."""
+    if not folder.parent.is_dir():
+        return "the folder has vanished"
+    return fault(error, below=folder)
+
+
+def _place(error: BaseException, folder: Path) -> str:
+    """What the disk refused; of a checkpoint the trial's folder, for its own had a name of the moment."""
+    name = str(getattr(error, "filename", None) or folder)
+    return str(folder) if name.startswith(str(folder)) else name
 
 
 def _use_threads(threads: int) -> None:
@@ -70,7 +115,7 @@ def _use_threads(threads: int) -> None:
         sys.modules["torch"].set_num_threads(threads)
 
 
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
+def _one_line(error: BaseException) -> str:
+    text = redact(" ".join(str(error).split()))
     name = type(error).__name__
     return text if type(error).__module__.startswith(("train_fn", "hpo")) and text else f"{name}: {text}"[:500]

@@ -1,130 +1,213 @@
-"""Reads a YAML 1.2 file as plain data that remembers the line of every key.
+"""Reads a YAML 1.2 file as plain data that remembers where each key stands.
 
-PyYAML resolves scalars by YAML 1.1, where `1e-5` is a string, `on` is true and `12:30` is 750. So its parser builds the
-node tree, and the scalars are resolved here by the YAML 1.2 core schema. Nothing is ever evaluated; tags are refused.
+PyYAML's parser gives a flat stream of events, and the data is built here: nothing is ever evaluated. Anchors, aliases,
+tags and merge keys are refused, and so is what is too deep or too much, before it is built.
 """
 
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from hpo.errors import UsageError
+from hpo.text_file import read_text, refuse_unseen
+from hpo.yaml_scalars import resolve
 
 Key = tuple[str | int, ...]
+Fault = tuple[Key, str]  # the field at fault and the reason
+Events = Iterator[Any]  # of PyYAML, with a mark each: line and column from 0
 
-MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
+MAX_NODES = 10_000
+MOST_LINES = 8  # of further faults that an error names
 
-# YAML 1.2.2, section 10.3.2 (core schema), without octal, hexadecimal, .inf and .nan
-INTEGER = re.compile(r"[-+]?[0-9]+")
-FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-CONSTANTS = {"": None, "~": None, "null": None, "Null": None, "NULL": None,
-             "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}  # fmt: skip
+# what libyaml says, and what a person does about it
+WAYS_OUT = {
+    "tab": "indent with spaces, not with tabs",
+    "cannot start any token": "put it into quotes",
+    "unexpected end of stream|unexpected document indicator": "close the quotes",
+    "expected ',' or|expected node content": "close the bracket, or put a comma",
+    "expected ':'": "write `name: value`",
+    "mapping values|expected key|expected '-' indicator": "indent as its neighbours are, with a space after the colon",
+    "entries are not allowed": "begin the list on a line of its own",
+    "escape c": "use single quotes",
+    "comment or line break": "begin the text on the next line",
+    "tag handle|directive|incompatible": "quote what begins with ! or %",
+    "document start": "delete what stands after the end",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    line: int
+    column: int
+    origin: str  # path of the file, or the option of the command line
+
+    def __str__(self) -> str:
+        return f"{self.origin}:{self.line}:{self.column}" if self.line else self.origin
 
 
 class Source:
     """A parsed YAML file: `data` as plain dicts, lists and scalars, and the place of each key."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, text: str | None = None) -> None:
         self.path = path
-        self.places: dict[Key, tuple[int, int]] = {}
-        self.data = self._build(_compose(path), ())
+        self.text = read_text(path) if text is None else text
+        self.places: dict[Key, Place] = {}
+        self.data = Builder(self.text, str(path), self.places).document()
 
     def error(self, key: Key, reason: str) -> UsageError:
-        """`file:line:column: field: reason`, at the nearest enclosing key that stands in the file."""
-        nearest = key
-        while nearest and nearest not in self.places:
-            nearest = nearest[:-1]
-        line, column = self.places.get(nearest, (1, 1))
-        field = ".".join(str(part) for part in key)
-        return UsageError(f"{self.path}:{line}:{column}: {field + ': ' if field else ''}{reason}")
+        return self.refusal([(key, reason)])
 
-    def _build(self, node: yaml.Node | None, key: Key) -> Any:
-        if node is None:
-            return None
-        self.places.setdefault(key, (node.start_mark.line + 1, node.start_mark.column + 1))
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, key)
-        if isinstance(node, yaml.SequenceNode):
-            return [self._build(item, (*key, index)) for index, item in enumerate(node.value)]
-        assert isinstance(node, yaml.ScalarNode), node
-        return self._scalar(node, key)
+    def refusal(self, faults: Iterable[Fault]) -> UsageError:
+        """`file:line:column: field: reason` of the first fault, and the places of the others."""
+        (place, key, reason), *others = sorted((self.place(key), tuple(map(str, key)), why) for key, why in faults)
+        field = ".".join(part if len(part) <= 60 else f"{part[:57]}..." for part in key)
+        return UsageError(f"{place}: {field + ': ' if field else ''}{reason}{_further([one[0] for one in others])}")
 
-    def _mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Any]:
+    def place(self, key: Key) -> Place:
+        """That of the field, or of the nearest group around it that stands in the file."""
+        while key and key not in self.places:
+            key = key[:-1]
+        return self.places.get(key, Place(1, 1, str(self.path)))
+
+    def override(self, setting: str) -> None:
+        """`search.trials=4`: as if it stood in the file, and by the same rules."""
+        name, equals, text = setting.partition("=")
+        origin = f"--set {setting}"
+        if not equals or not all(name.split(".")):
+            raise UsageError(f"{origin}: takes key=value; for example --set search.trials=4")
+        key: Key = ()
+        group = self.data
+        *groups, leaf = _parts(self.data, name)
+        for part in groups:
+            key = (*key, part)
+            group = group.setdefault(part, {})
+            if not isinstance(group, dict):
+                field = ".".join(map(str, key))
+                raise UsageError(f"{origin}: {field} is no group of settings, got {group!r}; set it as a whole")
+        key = (*key, leaf)
+        self.places = {old: place for old, place in self.places.items() if old[: len(key)] != key}
+        places: dict[Key, Place] = {}
+        group[leaf] = Builder(text, origin, places, is_file=False).document()
+        self.places |= {(*key, *inner): place for inner, place in places.items()}
+
+
+class Builder:
+    """Data from the parser's events, which are flat, so that no depth of a file reaches Python's stack."""
+
+    def __init__(self, text: str, origin: str, places: dict[Key, Place], is_file: bool = True) -> None:
+        self.text, self.origin, self.places, self.is_file = text, origin, places, is_file
+        self.nodes = 0
+
+    def document(self) -> Any:
+        """UsageError with the place of what is no YAML, or is more than a study file needs."""
+        refuse_unseen(self.text, self.origin)
+        events = yaml.parse(self.text, Loader=yaml.CSafeLoader)
+        try:
+            data = None
+            for event in events:
+                if isinstance(event, yaml.DocumentStartEvent) and self.nodes:
+                    raise self._error(event.start_mark, "a second document begins here; keep one")
+                if isinstance(event, yaml.NodeEvent):
+                    data = self._node(event, events, ())
+            return data
+        except yaml.MarkedYAMLError as error:
+            raise self._error(error.problem_mark, f"is no valid YAML: {self._in_words(error)}") from None
+        except yaml.YAMLError as error:
+            raise UsageError(f"{self.origin}: is no valid YAML: {error}") from None
+
+    def _node(self, event: Any, events: Events, key: Key) -> Any:
+        mark = event.start_mark
+        self.places.setdefault(key, self._place(mark))
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise self._error(mark, f"a study file has at most {MAX_NODES:,} keys and values; shorten it")
+        if len(key) > MAX_DEPTH:
+            raise self._error(mark, f"is nested more than {MAX_DEPTH} deep; flatten it")
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None or getattr(event, "tag", None) is not None:
+            raise self._error(mark, "anchors, aliases and tags are refused; write the value out")
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(events, key)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return [self._node(item, events, (*key, index)) for index, item in enumerate(_until_end(events))]
+        if event.style:  # quoted or block: a string as it stands
+            return event.value
+        try:
+            return resolve(event.value)
+        except ValueError as error:
+            raise self._error(mark, f"{'.'.join(map(str, key))}: {error}" if key else str(error)) from None
+
+    def _mapping(self, events: Events, key: Key) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
-        for name_node, value_node in node.value:
-            name = str(name_node.value)
+        for event in _until_end(events):
+            mark = event.start_mark
+            if not isinstance(event, yaml.ScalarEvent) or event.anchor is not None or event.tag is not None:
+                raise self._error(mark, "a key is one plain word, without anchor, alias or tag; write it out")
+            name = event.value
+            if name == "<<":
+                raise self._error(mark, "merge keys are refused; write the values out")
+            if not name.isprintable() or not name:
+                raise self._error(mark, f"a key is a word of characters to be seen, got {name[:60]!r}; rename it")
             child = (*key, name)
-            first_line = self.places[child][0] if name in mapping else 0
-            self.places[child] = (name_node.start_mark.line + 1, name_node.start_mark.column + 1)
-            if first_line:
-                raise self.error(child, f"stands twice, first in line {first_line}; keep one")
-            mapping[name] = self._build(value_node, child)
+            if name in mapping:
+                line = self.places[child].line
+                first = f", first in line {line}" if line else ""
+                raise self._error(mark, f"{'.'.join(map(str, child))}: stands twice{first}; keep one")
+            self.places[child] = self._place(mark)
+            mapping[name] = self._node(next(events), events, child)
         return mapping
 
-    def _scalar(self, node: yaml.ScalarNode, key: Key) -> Any:
-        if node.style not in (None, ""):  # quoted or block: a string as it stands
-            return node.value
-        if node.value in CONSTANTS:
-            return CONSTANTS[node.value]
-        if INTEGER.fullmatch(node.value):
-            return int(node.value)
-        if FLOAT.fullmatch(node.value):
-            number = float(node.value)
-            if number in (float("inf"), float("-inf")):
-                raise self.error(key, f"must be a finite number, got {node.value}")
-            return number
-        if node.value.lower().lstrip("+-") in (".inf", ".nan"):
-            raise self.error(key, f"must be a finite number, got {node.value}")
-        return node.value
+    def _place(self, mark: Any) -> Place:
+        line, column = (mark.line + 1, mark.column + 1) if self.is_file else (0, 0)
+        return Place(line, column, self.origin)
+
+    def _error(self, mark: Any, reason: str) -> UsageError:
+        return UsageError(f"{self._place(mark)}: {reason}")
+
+    def _in_words(self, error: Any) -> str:
+        said = str(error.problem)
+        if error.context and error.context_mark.line != error.problem_mark.line:
+            said += f" {error.context} that begins in line {error.context_mark.line + 1}"
+        at = self.text.splitlines()[error.problem_mark.line :][:1]
+        if at and at[0][error.problem_mark.column :].startswith("\t"):
+            said = f"a tab: {said}"
+        way_out = next((words for found, words in WAYS_OUT.items() if re.search(found, said)), "correct it")
+        return f"{said}; {way_out}"
 
 
-def parse_scalar(text: str) -> Any:
-    """One value as it would be read from a file: `--set search.trials=4` gives the integer 4."""
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
-        return text
-    source = Source.__new__(Source)
-    source.path, source.places = Path("--set"), {}
-    return source._build(node, ())
+def parse_value(text: str) -> Any:
+    """One value as it would be read from a file."""
+    return Builder(text, "value", {}, is_file=False).document()
 
 
-def _compose(path: Path) -> yaml.Node | None:
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such study file; `ls search_spaces` shows those that come with hpo") from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(raw) > MAX_BYTES:
-        raise UsageError(f"{path}: a study file has at most {MAX_BYTES:,} bytes, got {len(raw):,}")
-    try:
-        text = raw.decode("utf-8-sig")
-        for token in yaml.scan(text, Loader=yaml.CSafeLoader):  # flat: no recursion before the depth is known
-            if isinstance(token, (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken)):
-                place = f"{path}:{token.start_mark.line + 1}:{token.start_mark.column + 1}"
-                raise UsageError(f"{place}: anchors, aliases and tags are refused; write the value out")
-        _refuse_depth(path, text)
-        return yaml.compose(text, Loader=yaml.CSafeLoader)
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{path}: must be UTF-8 text, got byte {raw[error.start]:#04x} at offset {error.start}"
-        ) from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise UsageError(f"{path}{place}: is no valid YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: is no valid YAML: {' '.join(str(error).split())}") from None
+def _until_end(events: Events) -> Events:
+    for event in events:
+        if isinstance(event, yaml.CollectionEndEvent):
+            return
+        yield event
 
 
-def _refuse_depth(path: Path, text: str) -> None:
-    """By the parser's flat stream of events: composing 5,000 levels would exhaust the stack."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise UsageError(f"{path}: is nested more than {MAX_DEPTH} deep; flatten it")
+def _parts(data: Any, dotted: str) -> list[str]:
+    """Of `search_space.data.seed.uniform`, the keys; a parameter `data.seed` that stands in the file is one of them."""
+    if not isinstance(data, dict):
+        return dotted.split(".")
+    names = dotted.split(".")
+    for count in range(len(names), 1, -1):
+        name = ".".join(names[:count])
+        if name in data:
+            rest = names[count:]
+            return [name, *(_parts(data[name], ".".join(rest)) if rest else [])]
+    return [names[0], *(_parts(data.get(names[0]), ".".join(names[1:])) if names[1:] else [])]
+
+
+def _further(places: list[Place]) -> str:
+    if not places:
+        return ""
+    lines = list(dict.fromkeys(str(place.line) for place in places if place.line))
+    shown = ", ".join(lines[:MOST_LINES]) + (" and below" if len(lines) > MOST_LINES else "")
+    where = f", in line {shown}" if len(lines) == 1 else f", in lines {shown}" if lines else ""
+    return f" ({len(places)} more {'fault' if len(places) == 1 else 'faults'}{where})"

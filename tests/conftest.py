@@ -1,9 +1,16 @@
 """A folder of its own for each test, with its own cache and tracking database."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests import postgresql as servers
+
+# A CI that runs in the background has Ctrl-C ignored, and every process that a test starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROJECT = Path(__file__).parents[1]
 
@@ -14,3 +21,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     yield tmp_path
+    os.environ.pop("MLFLOW_TRACKING_URI", None)  # which MLflow itself sets
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[servers.Cluster]:
+    """A PostgreSQL server of the tests' own."""
+    if servers.programs() is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    with servers.cluster() as cluster:
+        yield cluster

@@ -1,20 +1,25 @@
 """What the documents say exists: links, verbs, commands, files."""
 
 import re
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
 import typer
 
 from hpo.cli import app
+from hpo.domains import DOMAINS
 from hpo.schedulers import SCHEDULERS
 from hpo.searchers import SEARCHERS
-from hpo.space import DOMAINS
-from train_fn.config import TextConfig
+from hpo.trainable import build_config
+from hpo.yaml_source import parse_value
+from train_fn.config import ImageConfig, PseudoLabelConfig, TextConfig
+from train_fn.data import CleaningConfig, ImageDataConfig, TableDataConfig, TextDataConfig
+from train_fn.tabular import TabularConfig
 
 PROJECT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
+DATA_EXAMPLES = re.findall(r"^data: .*", (PROJECT / "docs" / "data.md").read_text(), flags=re.MULTILINE)
 VERBS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
@@ -37,9 +42,44 @@ def test_every_verb_named_in_a_document_exists(path: Path) -> None:
         assert verb in VERBS, f"{path.name} names `hpo {verb}`"
 
 
-@pytest.mark.parametrize("name", sorted({field.name for field in fields(TextConfig)} - {"data"}))
+@pytest.mark.parametrize(
+    "name",
+    sorted({field.name for kind in (TextConfig, ImageConfig, PseudoLabelConfig) for field in fields(kind)} - {"data"}),
+)
 def test_every_training_setting_is_explained(name: str) -> None:
     assert f"`{name}`" in (PROJECT / "docs" / "training.md").read_text()
+
+
+@pytest.mark.parametrize("name", sorted({field.name for field in fields(TabularConfig)} - {"data"}))
+def test_every_setting_of_boosting_is_explained(name: str) -> None:
+    assert f"`{name}`" in (PROJECT / "docs" / "tables.md").read_text()
+
+
+DATA_SETTINGS = sorted(
+    {
+        field.name
+        for kind in (TextDataConfig, ImageDataConfig, TableDataConfig, CleaningConfig)
+        for field in fields(kind)
+    }
+)
+
+
+@pytest.mark.parametrize("name", DATA_SETTINGS)
+def test_every_data_setting_is_explained(name: str) -> None:
+    assert f"`{name}`" in (PROJECT / "docs" / "data.md").read_text()
+
+
+def test_every_default_of_cleaning_is_told_as_it_is() -> None:
+    table = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", (PROJECT / "docs" / "data.md").read_text(), flags=re.MULTILINE))
+    assert {field.name: table[field.name] for field in fields(CleaningConfig)} == asdict(CleaningConfig())
+
+
+@pytest.mark.parametrize("line", DATA_EXAMPLES)
+def test_every_example_of_data_is_a_config(line: str) -> None:
+    """Of texts, unless it names an image or columns."""
+    settings = parse_value(line)["data"]
+    kind = ImageDataConfig if "photos" in line else TableDataConfig if "columns" in settings else TextDataConfig
+    assert build_config(kind, settings)
 
 
 @pytest.mark.parametrize("name", [*SEARCHERS, *SCHEDULERS, *DOMAINS])

@@ -4,10 +4,15 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.mlflow_server import team
+from tests.postgresql import Cluster
 
 PROJECT = Path(__file__).parents[1]
 HPO = str(Path(sys.executable).with_name("hpo"))
@@ -26,14 +31,29 @@ def python(folder: Path, code: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.fixture(scope="module", params=["SQLite", pytest.param("a team's servers", marks=pytest.mark.hard)])
+def options(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """Of `hpo run`; MLflow is a database in the folder, or a server with passwords over PostgreSQL and S3."""
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        if request.param != "SQLite":
+            pytest.importorskip("moto", reason="moto is absent: pip install 'hpo[test]'")
+            cluster: Cluster = request.getfixturevalue("postgresql")
+            for name, value in stack.enter_context(team(tmp_path_factory.mktemp("team"), cluster.url)).items():
+                patch.setenv(name, value)
+        yield [] if request.param == "SQLite" else ["--in-process"]  # Ray is started once, by the other
+
+
 @pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the smoke study was run and promoted; its screen is kept beside."""
+def job(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the smoke study was run and promoted; its screen is kept beside, and a file to predict."""
     folder = tmp_path_factory.mktemp("job")
-    done = hpo(folder, "run", str(PROJECT / "search_spaces" / "smoke.yaml"))
+    done = hpo(folder, "run", str(PROJECT / "search_spaces" / "smoke.yaml"), *options)
     (folder / "run.txt").write_text(done.stdout)
     (folder / "run.err").write_text(done.stderr)
     (folder / "promote.json").write_text(hpo(folder, "promote", "smoke", "--json").stdout)
+    (folder / "new.csv").write_text("id,text\n1,Return the mean.\n2,Create an engine.\n", encoding="utf-8-sig")
     return folder
 
 
@@ -46,6 +66,7 @@ client = mlflow.MlflowClient()
 experiment = client.get_experiment_by_name("smoke")
 print(json.dumps([
     dict(id=r.info.run_id, status=r.info.status, params=r.data.params, metrics=r.data.metrics, tags=r.data.tags,
+         datasets={i.tags[0].value: [i.dataset.name, i.dataset.digest] for i in r.inputs.dataset_inputs},
          files=[f.path for f in client.list_artifacts(r.info.run_id)],
          curve=[(m.step, m.value) for m in client.get_metric_history(r.info.run_id, "f1_weighted")])
     for r in client.search_runs([experiment.experiment_id])
@@ -56,9 +77,13 @@ print(json.dumps([
 
 def test_one_line_per_event_where_the_output_is_no_terminal(job: Path) -> None:
     screen = (job / "run.txt").read_text().splitlines()
-    assert screen[0].startswith("trial 00") and " started: learning_rate=" in screen[0]
-    assert sum(" epoch " in line and "f1_weighted" in line and " s" in line for line in screen[:-2]) >= 4
-    assert screen[-2].startswith("smoke: best f1_weighted 0.")
+    assert screen[0].startswith("data: train 2,000, valid 400, test ")
+    assert screen[1].startswith("warning: valid has 400 rows: the standard error of an accuracy")
+    assert screen[2].startswith("disk: checkpoints take ") or screen[2].startswith("disk: known after the first")
+    assert screen[3].startswith("cost: ") and " epochs" in screen[3]
+    assert screen[4].startswith("trial 00") and " started: learning_rate=" in screen[4]
+    assert sum(" epoch " in line and "f1_weighted" in line and " s" in line for line in screen[:-3]) >= 4
+    assert screen[-3].startswith("smoke: best f1_weighted 0.") and screen[-2].startswith("cost: ")
     assert (job / "run.err").read_text() == "", "the chatter of libraries goes to the study's log"
 
 
@@ -81,6 +106,19 @@ def test_children_carry_only_what_was_searched_and_the_whole_config_as_an_artifa
         if "mlflow.parentRunId" in run["tags"]:
             assert set(run["params"]) == {"learning_rate", "hidden_dropout"}
             assert "config.json" in run["files"]
+
+
+def test_the_run_of_the_study_names_each_split_with_its_fingerprint(job: Path, runs: list[dict[str, Any]]) -> None:
+    [parent] = [run for run in runs if "mlflow.parentRunId" not in run["tags"]]
+    data = python(
+        job, "import json; from hpo.results import read; print(json.dumps(read('smoke').history.record['data']))"
+    )
+    digests = data["fingerprints"]
+    assert parent["datasets"] == {
+        "training": ["smoke-train", digests["train"]],
+        "validation": ["smoke-valid", digests["valid"]],
+        "test": ["smoke-test", digests["test"]],
+    }
 
 
 def test_mlflow_has_every_report_once_and_the_best_beside_the_last(job: Path, runs: list[dict[str, Any]]) -> None:
@@ -123,7 +161,6 @@ print(json.dumps([list(answer["label"]), list(answer["score"]), model.metadata.s
 
 
 def test_predict_writes_a_label_and_a_score_for_each_row(job: Path) -> None:
-    (job / "new.csv").write_text("id,text\n1,Return the mean.\n2,Create an engine.\n", encoding="utf-8-sig")
     hpo(job, "predict", "smoke-tiny", "new.csv", "--out", "answers.csv")
     rows = list(csv.DictReader((job / "answers.csv").read_text().splitlines()))
     assert [row["text"] for row in rows] == ["Return the mean.", "Create an engine."]
@@ -157,12 +194,20 @@ def test_help_loads_neither_torch_ray_nor_mlflow(tmp_path: Path) -> None:
     code = """
 import json, sys
 sys.argv = ["hpo", "{verb}", "{file}"] if "{file}" else ["hpo", "{verb}"]
-import hpo.cli
+import hpo.__main__
 try:
-    hpo.cli.main()
+    hpo.__main__.main()
 except SystemExit as end:
     assert end.code == 0, end.code
-print(json.dumps([name for name in ("torch", "ray", "mlflow", "transformers", "optuna") if name in sys.modules]))"""
+heavy = ("torch", "ray", "mlflow", "transformers", "optuna", "wandb")
+print(json.dumps([name for name in heavy if name in sys.modules]))"""
     smoke = str(PROJECT / "search_spaces" / "smoke.yaml")
     assert python(tmp_path, code.format(verb="--help", file="")) == []
     assert python(tmp_path, code.format(verb="check", file=smoke)) == []
+
+
+def test_the_run_of_the_winner_and_no_other_shows_its_answers(job: Path, runs: list[dict[str, Any]]) -> None:
+    best = json.loads(hpo(job, "show", "smoke", "--json").stdout)["best"]
+    [run] = [run for run in runs if "predictions.csv" in run["files"]]
+    assert int(run["tags"]["hpo.trial"]) == best["trial"]
+    assert {"wrong.csv", "calibration.csv", "confusion.csv"} <= {*run["files"]}

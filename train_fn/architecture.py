@@ -17,7 +17,9 @@ class Architecture:
     max_length: int | None  # tokens that it has positions for; None where any number will do
 
 
-TINY = Architecture(model_type="bert", num_blocks=2, max_length=512)  # what train_fn/tiny.py makes
+# what train_fn/tiny.py makes
+TINY = Architecture(model_type="bert", num_blocks=2, max_length=512)
+TINY_VIT = Architecture(model_type="vit", num_blocks=4, max_length=None)
 
 NUM_BLOCKS = ("encoder_layers", "num_hidden_layers", "n_layers", "n_layer", "num_layers")
 STAGES = ("depths", "block_sizes")  # of ResNet, ConvNeXt and Swin, of Funnel: each stage counts as one block

@@ -1,9 +1,11 @@
 """Which settings a fine-tuning run has, and which values they may take."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
 
-from train_fn.data import DataConfig
+from train_fn.data import ImageDataConfig, TextDataConfig
 from train_fn.metrics import HIGHER_IS_BETTER
 from train_fn.values import (
     AboveOne,
@@ -11,10 +13,15 @@ from train_fn.values import (
     BelowOne,
     Between,
     Count,
+    CountOrAuto,
     CountOrZero,
+    Dropout,
+    Epochs,
+    Epsilon,
     Flag,
     Fraction,
     Length,
+    Magnitude,
     Name,
     NotNegative,
     Positive,
@@ -25,11 +32,12 @@ from train_fn.values import (
 Freeze = Literal["nothing", "embeddings", "backbone"]
 OptimizerName = Literal["adamw", "adafactor", "radam", "sgd"]
 ScheduleName = Literal["constant", "linear", "cosine", "cosine_restarts", "step", "plateau", "one_cycle", "wsd"]
-LossName = Literal["auto", "cross_entropy", "focal", "mse", "mae", "huber", "pairwise", "listwise"]
+LossName = Literal["auto", "cross_entropy", "focal", "mse", "mae", "huber", "pairwise", "listwise", "bce"]
 ClassWeights = Literal["none", "balanced", "effective_number"]
 LossWeighting = Literal["samples", "tokens"]
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
 Sharding = Literal["none", "full"]
+ImageCache = Literal["auto", "none", "files", "array", "chunks"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,24 +47,24 @@ class TrainingConfig:
     # The model
     model: Name = "minilm"  # "minilm", "tiny", a folder written by save_pretrained, or a hub name
     replace_head: Flag = False  # draw a new head even where the model brings one that fits
-    hidden_dropout: BelowOne | None = None  # after embeddings and sub-layers; None = the model's own
-    attention_dropout: BelowOne | None = None  # on attention weights; None = the model's own
-    classifier_dropout: BelowOne | None = None  # before the head; None = the model's own
+    hidden_dropout: Dropout | None = None  # after embeddings and sub-layers; None = the model's own
+    attention_dropout: Dropout | None = None  # on attention weights; None = the model's own
+    classifier_dropout: Dropout | None = None  # before the head; None = the model's own, in BERT the hidden one
 
     # Which weights learn
     freeze: Freeze = "nothing"  # what never learns; backbone = all but the head
     freeze_blocks: CountOrZero = 0  # the first blocks that never learn, and the embeddings below them
-    unfreeze_every: Positive | None = None  # epochs after which one more block, from the top down, begins to learn
+    unfreeze_every: Epochs | None = None  # epochs after which one more block, from the top down, begins to learn
     lora_rank: CountOrZero = 0  # rank of the update that is learned instead of the matrices themselves; 0 = no LoRA
     lora_alpha: Positive = 16.0  # the update counts alpha / rank
-    lora_dropout: BelowOne = 0.0  # on what enters the update
+    lora_dropout: Dropout = 0.0  # on what enters the update
     lora_targets: Name = "default"  # "default" of the architecture, "all-linear", or module names: "query,value"
 
     # How long and how often
     max_epochs: Count = 3  # passes over the training rows; the schedule ends here even if the run is stopped sooner
     batch_size: Count = 32  # rows per optimizer step
-    micro_batch_size: Count | None = None  # rows per forward pass, for want of memory; None = batch_size
-    eval_epochs: Positive = 1.0  # epochs from one evaluation and report to the next; 0.25 = four in each epoch
+    micro_batch_size: Count | None = None  # rows per forward pass (twice under r_drop); None = batch_size
+    eval_epochs: Epochs = 1.0  # epochs from one evaluation and report to the next; 0.25 = four in each epoch
     eval_steps: Count | None = None  # the same in optimizer steps; None = as eval_epochs says
     early_stopping_patience: Count | None = None  # evaluations without gain after which the run ends; None = never
     early_stopping_min_gain: NotNegative = 0.0  # a smaller gain counts as none
@@ -70,7 +78,7 @@ class TrainingConfig:
     weight_decay: NotNegative = 0.01  # decoupled, as in AdamW; never on biases and norms
     adam_beta1: BelowOne = 0.9  # memory of the gradient's mean
     adam_beta2: BelowOne = 0.999  # memory of the gradient's square
-    adam_epsilon: Positive = 1e-8  # added to the root of the square
+    adam_epsilon: Epsilon = 1e-8  # added to the root of the square
     amsgrad: Flag = False  # AdamW divides by the largest square so far
     momentum: BelowOne = 0.9  # of SGD
     nesterov: Flag = False  # SGD looks ahead along its momentum
@@ -80,19 +88,19 @@ class TrainingConfig:
     schedule: ScheduleName = "linear"
     warmup_ratio: Fraction = 0.0  # share of all steps over which the rate rises from 0
     warmup_steps: Count | None = None  # the same in steps; None = as warmup_ratio says
-    min_learning_rate_ratio: BelowOne = 0.0  # of the peak, below which no schedule goes
+    min_learning_rate_ratio: BelowOne = 0.0  # of the peak, below which no schedule goes after warm-up
     cosine_cycles: Count = 3  # of cosine_restarts
-    step_epochs: Positive = 1.0  # epochs from one drop of `step` to the next
-    step_factor: Between = 0.1  # what `step` multiplies the rate by
+    step_epochs: Epochs = 1.0  # epochs from one drop of `step` to the next
+    step_factor: Between = 0.1  # what `step` multiplies the rate by, so far as it is above the floor
     plateau_patience: CountOrZero = 1  # evaluations without gain in valid loss that `plateau` waits for
-    plateau_factor: Between = 0.5  # what `plateau` multiplies the rate by
+    plateau_factor: Between = 0.5  # the same of `plateau`
     cooldown_ratio: AboveZero = 0.2  # share of the steps after warm-up over which `wsd` falls
 
     # What is made small
-    loss: LossName = "auto"  # auto = cross_entropy, mse or listwise, as the task is
+    loss: LossName = "auto"  # auto = cross_entropy, bce, mse or listwise, as the task is
     label_smoothing: BelowOne = 0.0  # share of the target spread evenly over all classes
     focal_gamma: NotNegative = 2.0  # how much focal turns from easy rows to hard ones; 0 = cross-entropy
-    huber_delta: Positive = 1.0  # error up to which huber is a square
+    huber_delta: Positive = 1.0  # error up to which huber is a square, in deviations of the labels (ranking: grades)
     class_weights: ClassWeights = "none"  # of a row's loss by its class
     effective_number_beta: Between = 0.999  # near 1 the weights near `balanced`
     loss_weighting: LossWeighting = "samples"  # each row counts once, or once for each of its tokens
@@ -110,7 +118,7 @@ class TrainingConfig:
     precision: Precision = "auto"  # of the forward pass; the weights stay fp32. auto = the fastest that the device has
     num_processes: Count = 1  # which share each batch, one per GPU
     sharding: Sharding = "none"  # full = the processes also share weights and optimizer, for want of memory
-    histograms: Flag = False  # of weights and gradients, with each report
+    histograms: Flag = False  # of weights, the last ones and no average, and gradients, with each report
     per_class_metrics: Flag = False  # also report precision, recall and F1 of each class as a metric of its own
     seed: Seed = 0  # of new weights, the order of rows and dropout; apart from the data's seed
 
@@ -128,10 +136,13 @@ class TrainingConfig:
             )
         if self.nesterov and self.momentum == 0:
             raise ValueError("`nesterov` must be false where `momentum` is 0, got true; try momentum 0.9")
-        if self.freeze == "backbone" and self.lora_rank > 0:
+        if self.freeze != "nothing" and self.lora_rank > 0:
             raise ValueError(
-                "`freeze` must be nothing beside `lora_rank`, which freezes the backbone, got backbone; leave it out"
+                f"`freeze` must be nothing beside `lora_rank`, which freezes the backbone, got {self.freeze}; "
+                "leave it out"
             )
+        if self.replace_head and self.model == "tiny":
+            raise ValueError("`replace_head` must be false for tiny, whose head is always new, got true; leave it out")
         if self.unfreeze_every is not None and (self.freeze == "backbone" or self.lora_rank > 0):
             beside = "freeze: backbone" if self.freeze == "backbone" else f"lora_rank: {self.lora_rank}"
             raise ValueError(
@@ -166,22 +177,89 @@ NOT_SHARDED = {
 class TextConfig(TrainingConfig):
     """Everything that one fine-tuning run on texts depends on."""
 
-    data: DataConfig  # what to learn from, and how it is split
+    data: TextDataConfig  # what to learn from, and how it is split
     max_length: Length = 128  # tokens kept of each text
+    token_dropout: BelowOne = 0.0  # probability that a token of a training text is hidden: [MASK] stands for it
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_task(self, self.data.task)
+        check_folds(self, self.data.folds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PseudoLabelConfig(TextConfig):
+    """A teacher that learns from labelled texts, and students that learn from what it says of others, too."""
+
+    rounds: Count = 3  # students at most, each trained anew
+    confidence: Between = 0.9  # probability of a class from which on an unlabelled row is given that label
+    class_cap: Positive = 10.0  # rows that a class may gain, for each labelled row of it: the most confident ones
+    min_precision: Fraction = 0.8  # right ones of the confident answers on valid, below which a teacher is not believed
+    gain_metric: Name = "f1_macro"  # of validation: the first student that does not gain in it is the last
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.data.task != "classification":
+            raise ValueError(f"`task` must be classification for pseudo-labels, got {self.data.task}")
+        if self.data.unlabelled is None and self.data.labelled_fraction == 1:
+            raise ValueError("`unlabelled` must name a file for pseudo-labels, got None; or try labelled_fraction 0.1")
+        if self.gain_metric not in HIGHER_IS_BETTER["classification"]:
+            names = HIGHER_IS_BETTER["classification"]
+            way_out = nearest(self.gain_metric, names, "f1_macro")
+            raise ValueError(
+                f"`gain_metric` must be one of {', '.join(names)}, got {self.gain_metric!r}; try {way_out}"
+            )
+        if self.data.folds > 1 or self.num_processes > 1:
+            name = "folds" if self.data.folds > 1 else "num_processes"
+            raise ValueError(
+                f"`{name}` must be 1 for pseudo-labels, whose valid split and model stay one; leave it out"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageConfig(TrainingConfig):
+    """Everything that one fine-tuning run on images depends on."""
+
+    data: ImageDataConfig  # what to learn from, and how it is split
+    model: Name = "tiny"  # "tiny", a folder written by save_pretrained, or a hub name
+    image_size: Length | None = None  # pixels of each side, as the model sees them; None = its own, of tiny the data's
+    image_cache: ImageCache = "auto"  # where decoded images wait: nowhere, in a file each, in one array, in arrays
+    num_workers: CountOrAuto = "auto"  # threads that decode images ahead; auto = as many as compute
+
+    # Augmentation, of training images alone
+    flip: Fraction = 0.0  # probability of a horizontal mirror
+    crop: AboveZero = 1.0  # smallest share of the area that a random resized crop keeps; 1 = no crop
+    rand_augment_layers: CountOrZero = 0  # random operations that each image goes through; 0 = no RandAugment
+    rand_augment_magnitude: Magnitude = 9.0  # how strong they are, of 30
+    mixup_alpha: NotNegative = 0.0  # images are blended by a share drawn from Beta(alpha, alpha); 0 = no mixup
+    cutmix_alpha: NotNegative = 0.0  # the same by a box of one pasted into another; 0 = no CutMix
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_task(self, self.data.task)
+        check_folds(self, self.data.folds)
+        if self.loss_weighting != "samples":
+            raise ValueError(
+                f"`loss_weighting` must be samples for images, which have no tokens, got {self.loss_weighting}; "
+                "leave it out"
+            )
+        for name in ("mixup_alpha", "cutmix_alpha"):
+            value = getattr(self, name)
+            if value > 0 and self.data.task == "regression":
+                raise ValueError(
+                    f"`{name}` must be 0 for regression, whose labels do not mix, got {value}; leave it out"
+                )
 
 
 # losses that fit a task; the first is what `auto` means
 LOSSES_OF_TASK: dict[str, tuple[LossName, ...]] = {
     "classification": ("cross_entropy", "focal"),
+    "multi_label": ("bce",),
     "regression": ("mse", "mae", "huber"),
     "ranking": ("listwise", "pairwise", "mse", "mae", "huber"),
 }
 
-# settings that only classes give a sense to, and their neutral value
+# settings that only one class for each row gives a sense to, and their neutral value
 ONLY_FOR_CLASSES = {"label_smoothing": 0.0, "class_weights": "none", "sampling_power": 1.0, "per_class_metrics": False}
 
 
@@ -190,20 +268,42 @@ def check_task(config: TrainingConfig, task: str) -> None:
     fitting = LOSSES_OF_TASK[task]
     if config.loss not in ("auto", *fitting):
         raise ValueError(f"`loss` must be one of {', '.join(fitting)} for {task}, got {config.loss}; try {fitting[0]}")
+    if config.loss_weighting != "samples" and task == "ranking":
+        raise ValueError(
+            f"`loss_weighting` must be samples for ranking, where each query counts once, got {config.loss_weighting}; "
+            "leave it out"
+        )
     metrics = HIGHER_IS_BETTER[task]
     if config.early_stopping_metric not in metrics:
         raise ValueError(
             f"`early_stopping_metric` must be one of {', '.join(metrics)}, "
-            f"got {config.early_stopping_metric!r}; try loss"
+            f"got {config.early_stopping_metric!r}; try {nearest(config.early_stopping_metric, metrics, 'loss')}"
         )
     if task == "classification":
         return
     for name, neutral in ONLY_FOR_CLASSES.items():
         value = getattr(config, name)
         if value != neutral:
-            raise ValueError(f"`{name}` must be {neutral} for {task}, which has no classes, got {value}; leave it out")
-    if config.r_drop > 0 and task == "ranking":
-        raise ValueError(f"`r_drop` must be 0 for ranking, got {config.r_drop}; leave it out")
+            reason = "where a row may have several" if task == "multi_label" else "which has no classes"
+            raise ValueError(f"`{name}` must be {neutral} for {task}, {reason}, got {value}; leave it out")
+    if config.r_drop > 0 and task in ("ranking", "multi_label"):
+        raise ValueError(f"`r_drop` must be 0 for {task}, got {config.r_drop}; leave it out")
+
+
+def nearest(wrong: str, names: Iterable[str], default: str) -> str:
+    """The name that was meant, as far as one can tell."""
+    return next(iter(get_close_matches(wrong, names, n=1)), default)
+
+
+def learns_in_part(config: TrainingConfig) -> bool:
+    """Whether a setting depends on what the parts of the model are called."""
+    frozen = config.freeze != "nothing" or config.freeze_blocks > 0 or config.unfreeze_every is not None
+    return frozen or config.lora_rank > 0 or config.layer_decay < 1
+
+
+def check_folds(config: TrainingConfig, folds: int) -> None:
+    if folds > 1 and config.num_processes > 1:
+        raise ValueError(f"`num_processes` must be 1 beside data.folds: {folds}, got {config.num_processes}; try 1")
 
 
 def loss_of(config: TrainingConfig, task: str) -> LossName:

@@ -1,4 +1,4 @@
-"""What training makes small: a sum over rows, to be divided by their weight in the whole batch.
+"""What training makes small: a weighted sum over rows, to be divided by the number of rows in the whole batch.
 
 Sums, not means: k micro-batches, however uneven, then add up to exactly one batch, also of weighted rows.
 """
@@ -12,9 +12,9 @@ import torch
 
 from train_fn.class_weights import class_weights
 from train_fn.config import LossName, TrainingConfig, loss_of
-from train_fn.losses import classification, ranking, regression
+from train_fn.losses import classification, multi_label, ranking, regression
+from train_fn.material import Inputs
 from train_fn.r_drop import divergence
-from train_fn.tokens import Tokens
 
 RowLoss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]  # outputs, targets, groups -> (rows,)
 
@@ -23,21 +23,29 @@ RowLoss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]  # 
 class Criterion:
     task: str
     row_loss: RowLoss
-    row_weights: torch.Tensor  # of each row of the training split
-    by_query: bool  # the rows of a query share one loss, and not each of them counts but the query
+    row_counts: torch.Tensor  # 1 for each row of the training split; of a ranking, the rows of a query are 1 together
+    row_weights: torch.Tensor  # what the loss of each row is multiplied by, 1 on average; its class weighs besides
+    class_weights: torch.Tensor  # of a classification: of each class, 1 on average over the rows
+    by_query: bool  # the rows of a query share one loss
     r_drop: float
 
-    def weight(self, rows: torch.Tensor) -> torch.Tensor:
-        """What the loss of these rows is divided by; never 0 for a batch."""
-        return self.row_weights[rows].sum()
+    def count(self, rows: torch.Tensor) -> torch.Tensor:
+        """What the loss of these rows is divided by: their number, or that of their queries.
+
+        Dividing by the weights that happen to be in a batch, as torch's weighted mean does, would take back what
+        weighing is for: among rows of one class or length nothing would be left of it.
+        """
+        return self.row_counts[rows].sum()
 
     def loss(
         self, outputs: torch.Tensor, targets: torch.Tensor, rows: torch.Tensor, groups: torch.Tensor
     ) -> torch.Tensor:
         """Weighted sum over these rows; under R-Drop `outputs` holds a second pass over them below the first."""
-        weights = self.row_weights[rows]
         if self.by_query:
             return self.row_loss(outputs, targets, groups).sum()
+        weights = self.row_weights[rows]
+        if self.task == "classification":  # of mixed rows, by their shares of several classes
+            weights = weights * (targets @ self.class_weights if targets.ndim == 2 else self.class_weights[targets])
         if not self.r_drop:
             return weights @ self.row_loss(outputs, targets, groups)
         first, second = outputs.chunk(2)
@@ -45,29 +53,34 @@ class Criterion:
         return weights @ (twice + self.r_drop * divergence(first, second, self.task))
 
 
-def criterion(config: TrainingConfig, task: str, tokens: Tokens, num_classes: int) -> Criterion:
-    loss = loss_of(config, task)
+def criterion(config: TrainingConfig, task: str, inputs: Inputs, num_classes: int) -> Criterion:
+    loss, device = loss_of(config, task), inputs.targets.device
+    counts = row_counts(inputs)
+    weights = counts * inputs.lengths / inputs.lengths.mean() if config.loss_weighting == "tokens" else counts
     return Criterion(
         task=task,
         row_loss=LOSSES[loss](config),
+        row_counts=torch.from_numpy(counts).float().to(device),
+        row_weights=torch.from_numpy(weights).float().to(device),
+        class_weights=torch.from_numpy(weights_of_classes(config, task, inputs, num_classes)).float().to(device),
         by_query=loss in ("pairwise", "listwise"),
-        row_weights=row_weights(config, task, tokens, num_classes).to(tokens.targets.device),
         r_drop=config.r_drop,
     )
 
 
-def row_weights(config: TrainingConfig, task: str, tokens: Tokens, num_classes: int) -> torch.Tensor:
-    """Of a classification by class, of any by length; of a ranking such that the rows of a query weigh 1 together."""
-    weights = numpy.ones(len(tokens.lengths))
-    if task == "classification":
-        class_ids = tokens.targets.numpy(force=True)
-        counts = numpy.bincount(class_ids, minlength=num_classes)
-        weights = class_weights(config.class_weights, counts, config.effective_number_beta)[class_ids]
-    if tokens.groups is not None:
-        weights = 1 / numpy.bincount(tokens.groups)[tokens.groups]
-    elif config.loss_weighting == "tokens":
-        weights = weights * tokens.lengths
-    return torch.from_numpy(weights).float()
+def row_counts(inputs: Inputs) -> numpy.ndarray:
+    if inputs.groups is None:
+        return numpy.ones(len(inputs.lengths))
+    return 1 / numpy.bincount(inputs.groups)[inputs.groups]
+
+
+def weights_of_classes(config: TrainingConfig, task: str, inputs: Inputs, num_classes: int) -> numpy.ndarray:
+    if task != "classification":
+        return numpy.ones(num_classes)
+    class_ids = inputs.targets.numpy(force=True)
+    counts = numpy.bincount(class_ids, minlength=num_classes)
+    weights = class_weights(config.class_weights, counts, config.effective_number_beta)
+    return weights / weights[class_ids].mean()
 
 
 # name -> (config -> loss of each row)
@@ -76,6 +89,7 @@ LOSSES: Mapping[LossName, Callable[[TrainingConfig], RowLoss]] = {
     "focal": lambda c: of_classes(
         partial(classification.focal, gamma=c.focal_gamma, label_smoothing=c.label_smoothing)
     ),
+    "bce": lambda c: of_classes(multi_label.bce),
     "mse": lambda c: of_numbers(regression.mse),
     "mae": lambda c: of_numbers(regression.mae),
     "huber": lambda c: of_numbers(partial(regression.huber, delta=c.huber_delta)),

@@ -54,5 +54,9 @@ def numbered_blocks(names: list[str]) -> dict[str, int]:
 
 
 def is_head(name: str, model: PreTrainedModel) -> bool:
-    """The head is what stands outside the pretrained model."""
-    return not name.startswith(f"{model.base_model_prefix}.")
+    """The head is what stands outside the pretrained model, and a pooler inside that its file did not have.
+
+    `name` is that of a parameter or of its module.
+    """
+    outside = not name.startswith(f"{model.base_model_prefix}.")
+    return outside or any(f"{drawn}.".startswith(f"{name}.") for drawn in getattr(model, "drawn", ()))

@@ -43,6 +43,7 @@ def parameter_groups(
             "params": list(group.values()),
             "names": list(group),
             "depth": depth,
+            "place": "head" if rate != learning_rate * layer_decay ** (top - depth) else f"depth_{depth:02}",
             "peak_lr": rate,
             "lr": rate,
             "weight_decay": decay,

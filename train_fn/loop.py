@@ -2,33 +2,40 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from train_fn.averaging import holding, update_swa
-from train_fn.batches import Rows, training_batches
-from train_fn.config import TextConfig
+from train_fn.batches import training_batches
+from train_fn.config import TrainingConfig
 from train_fn.evaluation import Evaluation, evaluate
+from train_fn.material import Rows
 from train_fn.monitoring import histograms
 from train_fn.report import Report
-from train_fn.setup import Setup, begin
-from train_fn.state import Captured, State, captured, load_state
+from train_fn.resuming import load_state
+from train_fn.setup import MakeMaterial, Setup, begin, material_of
+from train_fn.shown_rows import with_rows
+from train_fn.state import Captured, State, captured
 from train_fn.stretch import train_stretch
-from train_fn.waiting import better_before, out_of_patience, restore_best, wait_for_gain
+from train_fn.waiting import better_before, check_waiting, out_of_patience, restore_best, wait_for_gain
 from train_fn.world import ALONE
 
 
-def fine_tune(config: TextConfig, resume_from: Path | None = None) -> Iterator[Report]:
+def fine_tune(
+    config: TrainingConfig, resume_from: Path | None = None, make_material: MakeMaterial = material_of
+) -> Generator[Report, None, None]:
     """Train, evaluate and report, until the steps or the patience are used up."""
-    setup, state = begin(config)
+    setup, state = begin(config, make_material)
+    check_waiting(setup)
     if resume_from is not None:
-        load_state(resume_from, state)
+        load_state(resume_from, state, config)
     batches = batches_from(setup, state.step)
     while state.step < setup.plan.num_steps and not out_of_patience(setup, state):
         num_steps = setup.plan.next_evaluation(state.step) - state.step
+        state.restored = False  # with more patience than it ended with, a run goes on from its best weights
         training, diverged = train_stretch(setup, state, list(islice(batches, num_steps)))
         if diverged is not None:
             yield Report(epoch=epoch(setup, state), metrics={}, diverged=diverged)
@@ -81,6 +88,7 @@ def evaluated(setup: Setup, state: State) -> tuple[Evaluation, float]:
             state.model,
             setup.valid,
             setup.precision,
+            task=setup.task,
             labels=setup.labels,
             scale=setup.scale,
             # who holds a share of the weights must go through every batch with the others
@@ -92,13 +100,20 @@ def evaluated(setup: Setup, state: State) -> tuple[Evaluation, float]:
 def report(setup: Setup, state: State, metrics: Mapping[str, float], details: Mapping[str, Any]) -> Report:
     if setup.config.per_class_metrics:
         metrics = {**metrics, **of_each_class(details)}
-    details = {**details, "model": setup.summary}
+    details = {**with_rows(details, setup.show), "model": setup.summary}
     if setup.config.histograms:
         details["weights"] = histograms(state.learned.items())
-        details["gradients"] = histograms((name, p.grad) for name, p in state.learned.items() if p.grad is not None)
+        if not state.restored:  # the best weights come without the gradients that led to them
+            details["gradients"] = histograms((name, p.grad) for name, p in state.learned.items() if p.grad is not None)
 
     def capture() -> Captured:
-        return captured(state, setup.tokenizer, setup.scale, asdict(setup.config), {"metrics": metrics, **details})
+        return captured(
+            state,
+            setup.processor,
+            setup.scale,
+            asdict(setup.config),
+            {"epoch": epoch(setup, state), "metrics": metrics, **without_rows(details)},
+        )
 
     if setup.config.sharding == "full":  # the others go on at once, so what they hold is gathered now
         gathered = capture().copy()
@@ -110,6 +125,11 @@ def report(setup: Setup, state: State, metrics: Mapping[str, float], details: Ma
         snapshot=lambda: capture().copy().save,
         details=details,
     )
+
+
+def without_rows(details: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint may be handed on, with a model in it, to people who are not to see the data."""
+    return {name: value for name, value in details.items() if name not in ("wrong", "predictions")}
 
 
 def of_each_class(details: Mapping[str, Any]) -> dict[str, float]:

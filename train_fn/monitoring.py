@@ -13,12 +13,15 @@ from train_fn.sharding import whole
 BINS = 32
 
 
-def learning_rates(optimizer: Optimizer) -> dict[str, float]:
-    """Of each depth (0 = embeddings) as the last step used it, where they are not all the same."""
-    rates = {group["depth"]: group["lr"] for group in optimizer.param_groups if group["peak_lr"] > 0}
-    if len(set(rates.values())) == 1:
+def learning_rates(optimizer: Optimizer, usual: float) -> dict[str, float]:
+    """Of each depth (0 = embeddings), and of a head with a rate of its own, as the last step used it.
+
+    Nothing where all are the usual one.
+    """
+    rates = {group["place"]: group["lr"] for group in optimizer.param_groups if group["peak_lr"] > 0}
+    if set(rates.values()) == {usual}:
         return {}
-    return {f"learning_rate/depth_{depth:02}": rate for depth, rate in sorted(rates.items())}
+    return {f"learning_rate/{place}": rate for place, rate in sorted(rates.items())}
 
 
 def copied(optimizer: Optimizer) -> list[list[torch.Tensor]]:
@@ -64,7 +67,7 @@ def summary(model: nn.Module) -> dict[str, float]:
 
 
 def histograms(tensors: Iterable[tuple[str, torch.Tensor]]) -> Mapping[str, Any]:
-    """Name -> counts in equal bins between the smallest and the largest value."""
+    """Name -> counts in equal bins between the smallest and the largest value; in one, where these are the same."""
     return {name: histogram(tensor.detach().float().flatten()) for name, tensor in tensors}
 
 
@@ -73,4 +76,5 @@ def histogram(values: torch.Tensor) -> dict[str, Any]:
     if not len(finite):
         return {"low": 0.0, "high": 0.0, "counts": []}
     low, high = finite.min().item(), finite.max().item()
-    return {"low": low, "high": high, "counts": torch.histc(finite, BINS, low, high).long().tolist()}
+    counts = torch.histc(finite, BINS, low, high).long().tolist() if low < high else [len(finite)]
+    return {"low": low, "high": high, "counts": counts}

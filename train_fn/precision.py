@@ -10,6 +10,9 @@ from train_fn.config import Precision
 
 Resolved = Literal["fp32", "tf32", "bf16", "fp16"]
 
+# what a saved model is scored in, however it was trained: in fewer bits a head that says years would round them
+SAVED: Resolved = "fp32"
+
 DTYPES: Mapping[str, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -48,15 +51,24 @@ def autocast(precision: Resolved, device: torch.device) -> torch.autocast:
 
 
 @contextmanager
-def products(precision: Resolved) -> Iterator[None]:
-    """Of fp32 matrices, forward and backward: rounded to 10 bits (tf32), or not at all; the caller's setting after."""
-    matmul = torch.backends.cuda.matmul
-    before = matmul.allow_tf32
-    matmul.allow_tf32 = precision == "tf32"
+def products(precision: Resolved, device: torch.device) -> Iterator[None]:
+    """Of fp32 matrices, forward and backward: rounded to 10 bits (tf32), or not at all; the caller's setting after.
+
+    Convolutions, too, which torch would round by itself. A processor has no such products.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    # not `allow_tf32`: torch refuses to read it where somebody has set these
+    settings = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)  # type: ignore[attr-defined]
+    before = [setting.fp32_precision for setting in settings]
+    for setting in settings:
+        setting.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     try:
         yield
     finally:
-        matmul.allow_tf32 = before
+        for setting, own in zip(settings, before, strict=True):
+            setting.fp32_precision = own
 
 
 def gradient_scaler(precision: Resolved, device: torch.device) -> torch.amp.GradScaler:

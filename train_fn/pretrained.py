@@ -1,6 +1,7 @@
 """Where the files of a named pretrained model are."""
 
 import importlib.util
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ def locate(name: str) -> Path:
     if name in PACKAGED:
         return PACKAGED[name]()
     if is_path(name):
-        return local_folder(Path(name).expanduser().resolve())
+        return local_folder(Path(os.path.expanduser(name)).resolve())  # Path's own raises for an unknown ~user
     return hub_snapshot(name)
 
 
@@ -35,11 +36,11 @@ PACKAGED: Mapping[str, Callable[[], Path]] = {"minilm": minilm_folder}
 
 
 def is_path(name: str) -> bool:
-    return name.startswith(("/", ".", "~")) or Path(name).is_dir()
+    return name.startswith(("/", ".", "~")) or os.path.isdir(name)  # false for a name that no file can have
 
 
 def local_folder(folder: Path) -> Path:
-    if not (folder / "config.json").is_file() or not holds_weights(folder):
+    if not os.path.isfile(folder / "config.json") or not holds_weights(folder):
         raise ValueError(
             f"`model` must name a folder that holds config.json and *.safetensors, got {folder}; "
             "save a model there with save_pretrained"
@@ -67,10 +68,12 @@ def hub_snapshot(name: str) -> Path:
 def cached_snapshot(name: str) -> Path | None:
     """Without asking the network: a trial must neither wait for it nor meet a newer revision than the one before."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
         folder = Path(snapshot_download(name, local_files_only=True))
     except LocalEntryNotFoundError:
         return None
+    except HFValidationError as error:
+        raise ValueError(f"`model` must be minilm, tiny, a folder or a hub name, got {name!r}") from error
     return folder if holds_weights(folder) else None  # a download may have been cut off

@@ -6,15 +6,16 @@ mid-run, and the sum over processes is the sum over the batch.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
 from torch import distributed, multiprocessing
 
-from train_fn.config import TextConfig
+from train_fn.config import TrainingConfig
 from train_fn.loop import fine_tune
 from train_fn.report import Report
 
@@ -22,7 +23,7 @@ from train_fn.report import Report
 PATIENCE = timedelta(days=7)
 
 
-def fine_tune_together(config: TextConfig, resume_from: Path | None = None) -> Iterator[Report]:
+def fine_tune_together(config: TrainingConfig, resume_from: Path | None = None) -> Iterator[Report]:
     """The reports of a run that `config.num_processes` share; this process is the first of them."""
     with tempfile.TemporaryDirectory(prefix="processes.") as folder:
         meeting_place = f"file://{folder}/meeting"
@@ -37,15 +38,22 @@ def fine_tune_together(config: TextConfig, resume_from: Path | None = None) -> I
             process.start()
         try:
             with group(0, meeting_place, config):
-                yield from fine_tune(config, resume_from)
+                try:
+                    yield from fine_tune(config, resume_from)
+                finally:
+                    end(others)  # first, or they would complain that the group is gone
         finally:
-            for process in others:
-                process.terminate()
-            for process in others:
-                process.join()
+            end(others)  # also where no group came about
 
 
-def follow(rank: int, threads: int, meeting_place: str, config: TextConfig, resume_from: Path | None) -> None:
+def end(processes: Sequence[BaseProcess]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()
+
+
+def follow(rank: int, threads: int, meeting_place: str, config: TrainingConfig, resume_from: Path | None) -> None:
     torch.set_num_threads(threads)
     with group(rank, meeting_place, config):
         for _ in fine_tune(config, resume_from):
@@ -53,7 +61,7 @@ def follow(rank: int, threads: int, meeting_place: str, config: TextConfig, resu
 
 
 @contextmanager
-def group(rank: int, meeting_place: str, config: TextConfig) -> Iterator[None]:
+def group(rank: int, meeting_place: str, config: TrainingConfig) -> Iterator[None]:
     distributed.init_process_group(
         "nccl" if torch.cuda.is_available() else "gloo",
         init_method=meeting_place,

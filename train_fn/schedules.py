@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from train_fn.config import ScheduleName, TrainingConfig
+from train_fn.plan import ROUNDING
 
 # of one_cycle: Smith & Topin 2017 (arXiv:1708.07120) in the form that fastai and torch made common
 RISE = 0.3  # share of the steps over which the rate rises
@@ -34,7 +35,7 @@ def warmup(config: TrainingConfig, num_steps: int) -> int:
     """Number of steps (Goyal et al. 2017, arXiv:1706.02677)."""
     if config.warmup_steps is not None:
         return min(config.warmup_steps, num_steps)
-    return math.ceil(config.warmup_ratio * num_steps)
+    return math.ceil(config.warmup_ratio * num_steps - ROUNDING)
 
 
 Shape = Callable[[int, int], float]  # (step after warm-up, number of them) -> height in [0, 1]
@@ -61,8 +62,7 @@ def cosine_restarts(config: TrainingConfig, epoch_steps: int) -> Shape:
 
 def steps(config: TrainingConfig, epoch_steps: int) -> Shape:
     """Drops at regular intervals, as in ResNet (He et al. 2015, arXiv:1512.03385)."""
-    # a billionth, as 0.1 * 30 is 3.0000000000000004
-    return lambda step, num_steps: config.step_factor ** int(step / (config.step_epochs * epoch_steps) + 1e-9)
+    return lambda step, num_steps: config.step_factor ** int(step / (config.step_epochs * epoch_steps) + ROUNDING)
 
 
 def one_cycle(config: TrainingConfig, epoch_steps: int) -> Shape:
@@ -98,3 +98,6 @@ SHAPES: Mapping[ScheduleName, Callable[[TrainingConfig, int], Shape]] = {
     "one_cycle": one_cycle,
     "wsd": wsd,
 }
+
+# the rate falls all the way to the end of the run: a trial that is stopped early never had the low ones
+DECAYING = {"schedule": ("linear", "cosine", "cosine_restarts", "one_cycle")}

@@ -8,13 +8,13 @@ from transformers import AutoTokenizer
 from train_fn import data
 from train_fn.config import TextConfig
 from train_fn.evaluation import evaluate
-from train_fn.linear_baseline import tuned_linear_baseline
+from train_fn.linear_baseline import tuned_linear_baseline, whole_texts
 from train_fn.metrics.classification import scores
 from train_fn.model import saved_model
-from train_fn.precision import resolve
+from train_fn.precision import SAVED
 from train_fn.state import MODEL
 from train_fn.text import TestResult
-from train_fn.tokens import tokenize
+from train_fn.tokenizing import tokenize
 from train_fn.world import ALONE
 
 
@@ -25,9 +25,8 @@ def score(config: TextConfig, checkpoint: Path) -> TestResult:
     device = ALONE.device
     model = saved_model(checkpoint / MODEL).to(device)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint / MODEL)
-    tokens = tokenize(examples, tokenizer, config.max_length).to(device)
-    precision = resolve(config.precision, device)
-    evaluation = evaluate(model, tokens, precision, labels=prepared.labels)
+    tokens, _ = tokenize(examples, tokenizer, config.max_length)
+    evaluation = evaluate(model, tokens.to(device), SAVED, task=prepared.task, labels=prepared.labels)
     if prepared.task != "classification":
         return TestResult(
             metrics=evaluation.metrics,
@@ -36,9 +35,10 @@ def score(config: TextConfig, checkpoint: Path) -> TestResult:
             labels=(),
             targets=examples.targets.tolist(),
             predictions=evaluation.predictions.tolist(),
+            groups=[] if examples.groups is None else examples.groups.tolist(),
         )
     baseline = tuned_linear_baseline(config.data)
-    guesses = numpy.array([prepared.labels.index(label) for label in baseline.predict(examples.texts)])
+    guesses = numpy.array([prepared.labels.index(label) for label in baseline.predict(whole_texts(examples))])
     return TestResult(
         metrics=evaluation.metrics,
         baseline=scores(examples.targets, guesses),

@@ -27,6 +27,10 @@ def shard(model: PreTrainedModel) -> None:
             module.set_force_sum_reduction_for_comms(True)
 
 
+def is_sharded(model: PreTrainedModel) -> bool:
+    return isinstance(model, FSDPModule)
+
+
 def whole(tensor: torch.Tensor) -> torch.Tensor:
     """Gathered from all processes, which must all ask; any other tensor as it is."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor

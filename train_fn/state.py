@@ -1,30 +1,31 @@
 """Everything that training changes, and so all that a run needs to go on later as if it had never stopped."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch.optim import Optimizer
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from train_fn.averaging import holding
-from train_fn.checkpoint import CheckpointError
-from train_fn.compact_embedding import compact_tables, whole_tables
+from train_fn.compact_embedding import whole_tables
 from train_fn.divergence import LossTrend
 from train_fn.lora import has_lora, merged_state_dict
+from train_fn.material import Processor
 from train_fn.patience import Patience
 from train_fn.quiet import quiet
-from train_fn.sharding import gathered, like
+from train_fn.sharding import gathered
 from train_fn.target_scale import TargetScale
 
 MODEL = "model"  # a folder that transformers, and so anybody, can load: the weights that were evaluated
 TRAINING = "training.safetensors"  # what only a resumed run needs
 PROGRESS = "state.json"
+EVALUATION = "evaluation.json"  # what was reported with it
 
 VERSIONS = ("torch", "transformers", "safetensors", "tokenizers", "peft")
 
@@ -61,7 +62,7 @@ class Captured:
     """What a checkpoint is written from."""
 
     model: PreTrainedModel  # for its configuration alone
-    tokenizer: PreTrainedTokenizerBase
+    processor: Processor
     weights: Tensors  # of the model that was evaluated
     training: Tensors
     progress: Mapping[str, Any]
@@ -75,15 +76,15 @@ class Captured:
         """Tensors as safetensors and the rest as JSON: nothing that could run code when it is loaded."""
         with quiet():
             self.model.save_pretrained(folder / MODEL, state_dict=self.weights)
-            self.tokenizer.save_pretrained(folder / MODEL)
+            self.processor.save_pretrained(folder / MODEL)
         save_file(self.training, folder / TRAINING)
-        for name, content in {PROGRESS: self.progress, "evaluation.json": self.evaluation}.items():
+        for name, content in {PROGRESS: self.progress, EVALUATION: self.evaluation}.items():
             (folder / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def captured(
     state: State,
-    tokenizer: PreTrainedTokenizerBase,
+    processor: Processor,
     scale: TargetScale | None,
     config: Mapping[str, Any],
     evaluation: Mapping[str, Any],
@@ -104,13 +105,14 @@ def captured(
             training |= {f"{kind}.{name}": tensor for name, tensor in zip(learned, tensors, strict=True)}
     return Captured(
         model=state.model,
-        tokenizer=tokenizer,
+        processor=processor,
         weights={name: tensor.detach().contiguous() for name, tensor in weights.items()},
         training={name: tensor.contiguous() for name, tensor in training.items()},
         progress={
             **{name: getattr(state, name) for name in COUNTERS},
             **{name: asdict(getattr(state, name)) for name in RECORDS},
             "scaler": state.scaler.state_dict(),
+            "tensors": len(training),
             "config": config,
             "versions": {name: version(name) for name in VERSIONS},
         },
@@ -122,38 +124,6 @@ COUNTERS = ("step", "micro_batch_size", "num_averaged", "drops", "restored")
 RECORDS = {"trend": LossTrend, "patience": Patience, "plateau": Patience}
 
 
-def load_state(folder: Path, state: State) -> None:
-    """Bring a state that was made anew to where the checkpoint was written, on whatever device it is."""
-    progress = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
-    for name in COUNTERS:
-        setattr(state, name, progress[name])
-    for name, record in RECORDS.items():
-        setattr(state, name, record(**progress[name]))
-    state.scaler.load_state_dict(progress["scaler"])
-
-    training = grouped(load_file(folder / TRAINING))
-    saved: Tensors = {}
-    for path in sorted((folder / MODEL).glob("*.safetensors")):
-        saved |= load_file(path)
-    learned = state.learned
-    missing = learned.keys() - saved.keys() - training.get("weights", {}).keys()
-    if missing:
-        raise CheckpointError(
-            f"a checkpoint must hold every weight that learns, got none of {min(missing)} in {folder}"
-        )
-    held = state.model.state_dict()
-    for weights in (compact_tables(state.model, saved), training.get("weights", {})):
-        # the matrices that LoRA's updates were merged into have another name here
-        state.model.load_state_dict(
-            {name: like(tensor, held[name]) for name, tensor in weights.items() if name in held}, strict=False
-        )
-    load_optimizer(state, training["optimizer"])
-    for kind in ("average", "best"):
-        if kind in training:
-            tensors = [training[kind][name].to(parameter.device) for name, parameter in learned.items()]
-            setattr(state, kind, tensors)
-
-
 def optimizer_tensors(state: State) -> Tensors:
     """Moments and step counts by parameter name, which no regrouping of the parameters can confuse."""
     return {
@@ -162,28 +132,6 @@ def optimizer_tensors(state: State) -> Tensors:
         for part, tensor in state.optimizer.state.get(parameter, {}).items()
         if tensor is not None  # SGD's momentum before its first step
     }
-
-
-def load_optimizer(state: State, tensors: Tensors) -> None:
-    learned = state.learned
-    names = {id(parameter): name for name, parameter in learned.items()}
-    parts: dict[str, Tensors] = {}
-    for key, tensor in tensors.items():
-        name, _, part = key.rpartition(".")
-        parts.setdefault(name, {})[part] = like(tensor, learned[name])
-    packed = state.optimizer.state_dict()
-    order: Sequence[str] = [names[id(p)] for group in state.optimizer.param_groups for p in group["params"]]
-    packed["state"] = {index: parts[name] for index, name in enumerate(order) if name in parts}
-    state.optimizer.load_state_dict(packed)  # which knows what belongs on which device
-
-
-def grouped(tensors: Tensors) -> dict[str, Tensors]:
-    """By what stands before the first dot."""
-    groups: dict[str, Tensors] = {"optimizer": {}}
-    for key, tensor in tensors.items():
-        kind, _, name = key.partition(".")
-        groups.setdefault(kind, {})[name] = tensor
-    return groups
 
 
 def on_host(tensors: Tensors) -> Tensors:

@@ -7,27 +7,27 @@ import torch
 from torch import nn
 
 from train_fn.averaging import update_ema
-from train_fn.batches import Rows, parts, share
+from train_fn.batches import parts, share
 from train_fn.freezing import unfreeze
+from train_fn.material import Rows
 from train_fn.out_of_memory import with_halving
 from train_fn.precision import autocast, products
 from train_fn.seeding import torch_stream
 from train_fn.setup import Setup
 from train_fn.sharding import whole
 from train_fn.state import State
-from train_fn.tokens import collate
 from train_fn.world import World
 
 
 def take_step(setup: Setup, state: State, rows: Rows) -> torch.Tensor:
-    """Loss, its weight and the gradient's norm, as a tensor on the device: nothing in a step waits for it."""
+    """Loss, the number of rows and the gradient's norm, as a tensor on the device: nothing in a step waits for it."""
     config, optimizer, scaler = setup.config, state.optimizer, state.scaler
     state.model.train()
     if config.unfreeze_every is not None:
         unfreeze(optimizer, state.step / setup.plan.epoch_steps, config.unfreeze_every)
     optimizer.zero_grad()  # here, so that the gradients of the last step can be looked at
-    total = setup.criterion.weight(torch.from_numpy(rows).to(setup.device))
-    with products(setup.precision):
+    total = setup.criterion.count(torch.from_numpy(rows).to(setup.device))
+    with products(setup.precision, setup.device):
         loss = accumulate(setup, state, rows, total)
 
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -82,13 +82,13 @@ def own_parts(rows: Rows, micro_batch_size: int, world: World, groups: numpy.nda
 
 def backward(setup: Setup, state: State, rows: Rows, total: torch.Tensor, counts: bool) -> torch.Tensor:
     """Add the gradients of these rows, and say the sum of their losses."""
-    inputs = collate(setup.train, rows)
+    inputs, targets = setup.train.collate(rows)
     if setup.config.r_drop:
-        inputs = {name: tensor.repeat(2, 1) for name, tensor in inputs.items()}
+        inputs = {name: torch.cat([tensor, tensor]) for name, tensor in inputs.items()}
     with autocast(setup.precision, setup.device):
         outputs = state.model(**inputs).logits
     index = torch.from_numpy(rows).to(setup.device)
-    loss = setup.criterion.loss(outputs, setup.train.targets[index], index, setup.groups[index]) * counts
-    # over the weight of the whole batch: parts of unequal size must add up to its mean
+    loss = setup.criterion.loss(outputs, targets, index, setup.groups[index]) * counts
+    # over the rows of the whole batch: parts of unequal size must add up to its mean
     state.scaler.scale(loss / total).backward()
     return loss.detach()

@@ -5,8 +5,9 @@ import time
 import numpy
 import torch
 
-from train_fn.batches import Rows, parts
+from train_fn.batches import parts, share
 from train_fn.divergence import divergence
+from train_fn.material import Rows
 from train_fn.monitoring import copied, learning_rates, peak_memory, update_ratios
 from train_fn.setup import Setup
 from train_fn.state import State
@@ -18,8 +19,9 @@ LOOK = 32  # steps; a look at the losses waits for the device, so a divergence i
 def train_stretch(setup: Setup, state: State, batches: list[Rows]) -> tuple[dict[str, float], str | None]:
     """Take one step per batch; what they were like, and why the run is beyond hope, if so."""
     began, last = time.perf_counter(), state.step + len(batches)
-    seen = numpy.empty((0, 3))  # loss, its weight and gradient norm of each step
+    seen = numpy.empty((0, 3))  # loss, rows and gradient norm of each step
     ratios: dict[str, float] = {}
+    setup.train.expect([share(rows, setup.world.rank, setup.world.size, setup.train.groups) for rows in batches])
     for few in [batches[start : start + LOOK] for start in range(0, len(batches), LOOK)]:
         taken = []
         for rows in few:
@@ -31,13 +33,14 @@ def train_stretch(setup: Setup, state: State, batches: list[Rows]) -> tuple[dict
         if diverged := first_divergence(setup, state, seen[-len(few) :]):
             return {}, diverged
     seconds = time.perf_counter() - began
-    losses, weights, norms = seen.T
+    rate = setup.config.learning_rate * setup.factor(state.step - 1, state.drops)
+    losses, counts, norms = seen.T
     read = sum(int(setup.train.lengths[rows].sum()) for rows in batches)
     return {
-        "train_loss": float(losses.sum() / weights.sum()),
+        "train_loss": float(losses.sum() / counts.sum()),
         "grad_norm": mean_of_finite(norms),
-        "learning_rate": setup.config.learning_rate * setup.factor(state.step - 1, state.drops),
-        **learning_rates(state.optimizer),
+        "learning_rate": rate,
+        **learning_rates(state.optimizer, rate),
         **ratios,
         "micro_batch_size": state.micro_batch_size,
         "padding_efficiency": read / sum(padded_tokens(setup, state, rows) for rows in batches),
@@ -58,7 +61,7 @@ def look(setup: Setup, taken: list[torch.Tensor]) -> numpy.ndarray:
     """The one moment at which the host waits for the device."""
     seen = torch.stack(taken)
     losses = seen[:, 0].contiguous()
-    setup.world.add_up([losses])  # weights and norms are of the whole batch already
+    setup.world.add_up([losses])  # counts and norms are of the whole batch already
     seen[:, 0] = losses
     return seen.double().numpy(force=True)
 
@@ -66,9 +69,9 @@ def look(setup: Setup, taken: list[torch.Tensor]) -> numpy.ndarray:
 def first_divergence(setup: Setup, state: State, seen: numpy.ndarray) -> str | None:
     # fp16 skips the steps whose gradients overflow, and asks for less the next time, until there is no less
     overflow_allowed = setup.precision == "fp16" and state.scaler.get_scale() > 1
-    for step, (loss, weight, norm) in enumerate(seen, start=state.step - len(seen) + 1):
-        state.trend = state.trend.after(loss / weight)
-        reason = divergence(loss / weight, norm, overflow_allowed, state.trend, setup.config.spike_factor)
+    for step, (loss, count, norm) in enumerate(seen, start=state.step - len(seen) + 1):
+        state.trend = state.trend.after(loss / count)
+        reason = divergence(loss / count, norm, overflow_allowed, state.trend, setup.config.spike_factor)
         if reason:
             return f"{reason} at step {step}"
     return None

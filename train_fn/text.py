@@ -4,13 +4,17 @@ torch and transformers take seconds to import, so the functions import what they
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from train_fn import data
-from train_fn.config import TextConfig
+from train_fn.config import TextConfig, learns_in_part
+from train_fn.metrics import HIGHER_IS_BETTER
+from train_fn.probing import MEMORY as MEMORY
+from train_fn.probing import probe as probe
 from train_fn.report import Report
+from train_fn.schedules import DECAYING as DECAYING
 
 
 def train(config: TextConfig) -> list[Report]:
@@ -24,12 +28,9 @@ def epochs(config: TextConfig, resume_from: Path | None = None) -> Iterator[Repo
     The same config, data, machine, threads and versions give the same reports bit for bit, but for the names that
     start with `time/`, `speed/` or `memory/`.
     """
-    if config.num_processes > 1:
-        from train_fn.processes import fine_tune_together as fine_tune
-    else:
-        from train_fn.loop import fine_tune
+    from train_fn.running import run
 
-    yield from fine_tune(config, resume_from)
+    yield from run(config, resume_from)
 
 
 def check(config: TextConfig) -> None:
@@ -44,6 +45,11 @@ def check(config: TextConfig) -> None:
         check_architecture(read_architecture(folder), config, config.max_length)
 
 
+def objectives(config: TextConfig) -> Mapping[str, bool]:
+    """Of each metric that a study may go by, whether more of it is better."""
+    return {**HIGHER_IS_BETTER[config.data.task], "train_loss": False}
+
+
 def prepare(config: TextConfig) -> data.Prepared:
     """Find every fault of data, model and device that can be found before training."""
     from train_fn.pretrained import locate
@@ -56,7 +62,36 @@ def prepare(config: TextConfig) -> data.Prepared:
         from train_fn.world import ALONE
 
         resolve(config.precision, ALONE.device)
-    return data.prepare(config.data)
+    prepared = data.prepare(config.data)
+    if learns_in_part(config):
+        from train_fn.learning import check_learning
+        from train_fn.model import OF_TEXTS, model_folder, read_architecture
+
+        check_learning(read_architecture(model_folder(config.model, config.data)), OF_TEXTS, config)
+    return prepared
+
+
+def preflight(config: TextConfig) -> Iterator[None]:
+    """The largest steps of such a run, one each time."""
+    from train_fn.preflight import preflight
+
+    yield from preflight(config)
+
+
+def checkpoint_bytes(config: TextConfig) -> int | None:
+    """How large one will be at most; None where that is known only after the first."""
+    from train_fn import checkpoint_size
+
+    return checkpoint_size.checkpoint_bytes(config)
+
+
+def describe(config: TextConfig, full: bool = False) -> dict[str, Any]:
+    """What `hpo check` shows of the data, beside what `prepare` found; without torch."""
+    from train_fn.describing import describe_data
+    from train_fn.pretrained import locate_here
+
+    folder = None if config.model == "tiny" else locate_here(config.model)
+    return describe_data(config.data, full=full, model=folder, max_length=config.max_length)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +104,7 @@ class TestResult:
     labels: tuple[str, ...]  # index = class id
     targets: list[int]
     predictions: list[int]
+    groups: list[int] = field(default_factory=list)  # of a ranking: number of each row's query
 
 
 def test(config: TextConfig, checkpoint: Path) -> TestResult:

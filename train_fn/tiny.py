@@ -1,7 +1,5 @@
-"""A BERT small enough to train from nothing, for tests and for machines without a pretrained model."""
+"""A BERT and a ViT small enough to train from nothing, for tests and for machines without a pretrained model."""
 
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,35 +9,28 @@ from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.trainers import WordPieceTrainer
-from transformers import BertConfig, BertTokenizer, PreTrainedTokenizerBase
+from transformers import BertConfig, BertTokenizer, PreTrainedTokenizerBase, ViTConfig
 
 from train_fn import data
-from train_fn.data import DataConfig
+from train_fn.cache import made_once
+from train_fn.data import TextDataConfig
 
 VOCABULARY = 4_000  # word pieces; assumption: enough for a few thousand short texts
 ALPHABET = 1_000  # letters that may stand alone as a piece; Korean and Chinese have thousands
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def tiny_folder(config: DataConfig) -> Path:
-    """The folder, beside the prepared splits, that holds the model's config and a tokenizer of the training texts."""
-    folder = data.prepare(config).folder / "tiny"
-    if folder.is_dir():
-        return folder
-    # made aside and renamed, as eight workers may come here at once; whoever is late has made the same and drops it
-    temporary = Path(tempfile.mkdtemp(prefix="tiny.", suffix=".tmp", dir=folder.parent))
-    try:
-        examples = data.load(config).train
+def tiny_folder(config: TextDataConfig) -> Path:
+    """The folder that holds the model's config and a tokenizer of the training texts."""
+
+    def fill(folder: Path) -> None:
+        examples = data.load_all(config)["train"]
         tokenizer = train_tokenizer([*examples.texts, *(examples.pairs or ())])
-        tokenizer.save_pretrained(temporary)
-        architecture(tokenizer).save_pretrained(temporary)
-        temporary.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return folder
+        tokenizer.save_pretrained(folder)
+        architecture(tokenizer).save_pretrained(folder)
+
+    prepared = data.prepare(config).folder
+    return made_once(prepared.parent.parent / "tiny" / prepared.name, fill, config.cache_gb)
 
 
 def train_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerBase:
@@ -76,4 +67,21 @@ def architecture(tokenizer: PreTrainedTokenizerBase) -> BertConfig:
         num_attention_heads=2,
         intermediate_size=256,
         pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def tiny_vit(size: int) -> ViTConfig:
+    """For images of `size` x `size` pixels, cut into about 6 x 6 patches."""
+    # an edge of less than a patch would go unseen
+    sides = range(max(2, size // 9), size // 4 + 1)
+    patch_size = min(sides, key=lambda side: (size % side, abs(side - size / 6)))
+    return ViTConfig(
+        image_size=size,
+        patch_size=patch_size,
+        hidden_size=64,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        intermediate_size=128,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
     )

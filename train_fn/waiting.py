@@ -3,9 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import torch
+
+from train_fn.evaluation import judge
 from train_fn.metrics import HIGHER_IS_BETTER
 from train_fn.setup import Setup
 from train_fn.state import State
+
+
+def check_waiting(setup: Setup) -> None:
+    """Raise a ValueError if no answer whatever would have the metric that is to be waited for."""
+    name = setup.config.early_stopping_metric
+    if setup.config.early_stopping_patience is None or name == "loss":
+        return
+    outputs = torch.zeros(len(setup.valid.lengths), max(1, len(setup.labels)), device=setup.device)
+    if name not in judge(outputs, setup.valid, task=setup.task, labels=setup.labels).metrics:
+        raise ValueError(
+            f"`early_stopping_metric` must be defined on the valid split, got {name!r}, "
+            "which these labels leave undefined; try loss"
+        )
 
 
 def wait_for_gain(setup: Setup, state: State, metrics: Mapping[str, float]) -> None:
@@ -13,11 +29,6 @@ def wait_for_gain(setup: Setup, state: State, metrics: Mapping[str, float]) -> N
     config = setup.config
     if config.early_stopping_patience is not None:
         name = config.early_stopping_metric
-        if name not in metrics:
-            raise ValueError(
-                f"`early_stopping_metric` must be defined on the valid split, got {name!r}, "
-                "which these rows leave undefined; try loss"
-            )
         state.patience = state.patience.after(
             metrics[name],
             state.step,

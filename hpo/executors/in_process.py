@@ -1,20 +1,34 @@
 """Runs one segment after the other in this process: for a debugger, and for tests without Ray."""
 
 import os
+from collections.abc import Generator
 
 from hpo.engine import Engine
-from hpo.segment import Failed
-from hpo.worker import run_segment
+from hpo.segment import DiskFailed, Failed, Said, Segment
+from hpo.worker import failure, run_segment
 
 
 def execute(engine: Engine) -> None:
     if engine.study.resources.gpu == 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     while segment := engine.next_segment():
-        said = run_segment(segment)
+        said = _without_exits(segment)
         for word in said:
+            if isinstance(word, DiskFailed):
+                engine.disk_failed(segment, word)
             if isinstance(word, Failed):
                 engine.failed(segment, word)
-            elif not engine.reported(segment, word):
+                break
+            if not engine.reported(segment, word):
                 said.close()
-        engine.completed(segment)  # changes nothing where the trial has ended otherwise
+                break
+        else:
+            engine.completed(segment)
+
+
+def _without_exits(segment: Segment) -> Generator[Said, None, None]:
+    """`sys.exit` in a trainable would end the study; in a worker of Ray's it ends the worker."""
+    try:
+        yield from run_segment(segment)
+    except SystemExit as error:
+        yield failure(error)

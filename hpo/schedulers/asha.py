@@ -1,70 +1,76 @@
 """Asynchronous successive halving in its stopping form (Li et al. 2020, MLSys, arXiv:1810.05934).
 
 Rungs lie at first_rung * reduction_factor ** k epochs below the full budget. A trial that reaches one goes on
-if its best score so far is not below the top 1 / reduction_factor of those recorded there before it.
+if its best score so far is not below the top 1 / reduction_factor of those recorded there before it. The first trial at
+a rung passes, and the second is judged by the first alone: with few trials a good one is stopped now and then.
 """
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
-import numpy as np
-
+from hpo.event import Event
 from hpo.history import History, Trial
 from hpo.objective import Objective
-from hpo.schedulers.decision import GO_ON, Decision
+from hpo.schedulers.decision import GO_ON, Action, Decision, Next
+from hpo.schedulers.free_worker import start_or_wait
+from hpo.schedulers.rung import Rung, check_rungs, rung_epochs, rung_reached, score_of
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class ASHA:
     objective: Objective
     first_rung: int = 1  # epochs that every trial gets
     reduction_factor: int = 3
     max_epochs: int | None = None  # the full budget: a trial that has used it up is complete, not stopped
+    trials: int | None = None
+    rungs: tuple[int, ...] = field(init=False)  # epochs, the full budget last
+    needs_checkpoints: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.first_rung < 1:
-            raise ValueError(f"`first_rung` must be at least 1 epoch, got {self.first_rung}")
-        if self.reduction_factor < 2:
-            raise ValueError(f"`reduction_factor` must be at least 2, got {self.reduction_factor}; try 3")
+        check_rungs(self.first_rung, self.reduction_factor)
+        self.rungs = rung_epochs(self.first_rung, self.reduction_factor, self.max_epochs)
+        self._lowest = 0
+        self._at = [Rung(epochs) for epochs in self.rungs if epochs != self.max_epochs]
+        self._decided: dict[int, tuple[int, Decision]] = {}  # trial -> step, and what that report means
+
+    def apply(self, history: History, event: Event) -> None:
+        """The cutoff is that of the trials before this one, so it is taken before its score is recorded."""
+        if event.kind == "reported":
+            trial = history.trials[event.trial]  # type: ignore[index]
+            index = rung_reached(trial, self.rungs)
+            if index is None or not self._lowest <= index < len(self._at):
+                return
+            rung, score = self._at[index], score_of(trial, self.objective)
+            if score is not None:
+                rung.discard(trial.number)
+                if len(rung):
+                    self._decided[trial.number] = trial.last_step, self._decide(rung, score)
+                rung.record(trial.number, score)
 
     def judge(self, history: History, trial: Trial) -> Decision:
-        rung = self._rung_reached(trial)
-        if rung is None:
-            return GO_ON
-        score = self._score_at(trial, rung)
-        before = [self._score_at(other, rung) for other in history.trials if other is not trial]
-        scores = [other for other in before if other is not None]
-        if score is None or not scores:
-            return GO_ON
-        # the quantile as in Ray Tune's ASHA, so that both decide alike
-        cutoff = float(np.percentile(scores, 100 * (1 - 1 / self.reduction_factor)))
-        sign, metric = self.objective.sign, self.objective.metric
-        inputs = {"rung": rung, "score": sign * score, "cutoff": sign * cutoff, "trials": len(scores)}
-        stop = score < cutoff
-        relation = ("below" if sign > 0 else "above") if stop else ("at or above" if sign > 0 else "at or below")
+        step, decision = self._decided.get(trial.number, (0, GO_ON))
+        return decision if step == trial.last_step else GO_ON
+
+    def next(self, history: History) -> Next:
+        return start_or_wait(history, self.trials)
+
+    def skip_first_rung(self) -> None:
+        self._lowest = 1
+
+    def _decide(self, rung: Rung, score: float) -> Decision:
+        cutoff, sign, trials = rung.quantile(1 - 1 / self.reduction_factor), self.objective.sign, len(rung)
+        action = Action.STOP if score < cutoff else Action.GO_ON
+        score, cutoff, epochs = sign * score, sign * cutoff, rung.epochs
+        relation = comparison(score, cutoff, sign)
         reason = (
-            f"epoch {rung}: {metric} {sign * score:.4f} {relation} "
-            f"the cutoff {sign * cutoff:.4f} of {len(scores)} trials before it"
+            f"epoch {epochs}: {self.objective.metric} {score:.4f} {relation} "
+            f"the cutoff {cutoff:.4f} of {trials} trials before it"
         )
-        return Decision(stop=stop, reason=reason, inputs=inputs)
+        return Decision(action, reason, {"rung": epochs, "score": score, "cutoff": cutoff, "trials": trials})
 
-    def _rung_reached(self, trial: Trial) -> int | None:
-        """The highest rung that the last report reached and the one before had not."""
-        before = trial.evaluations[-2].epoch if len(trial.evaluations) > 1 else 0.0
-        now, rung, reached = trial.evaluations[-1].epoch, self.first_rung, None
-        while rung <= now and (self.max_epochs is None or rung < self.max_epochs):
-            if before < rung:
-                reached = rung
-            rung *= self.reduction_factor
-        return reached
 
-    def _score_at(self, trial: Trial, rung: int) -> float | None:
-        """Best score up to the first report at or after the rung, larger is better; None short of it."""
-        scores: list[float] = []
-        for evaluation in trial.evaluations:
-            score = self.objective.sign * evaluation.metrics.get(self.objective.metric, math.nan)
-            if math.isfinite(score):  # a diverged or failed trial has none
-                scores.append(score)
-            if evaluation.epoch >= rung:
-                return max(scores, default=None)
-        return None
+def comparison(score: float, bound: float, sign: int) -> str:
+    """In words that say on which side of the bound it is good to be."""
+    if sign > 0:
+        return "below" if score < bound else "at or above"
+    return "above" if score > bound else "at or below"

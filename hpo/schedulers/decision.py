@@ -1,15 +1,68 @@
-"""What a scheduler says after a report."""
+"""What a scheduler says: of a trial after its report, and to a worker that is free."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
+
+from hpo.domains import Value
+
+Inputs: TypeAlias = Mapping[str, float | int]  # the numbers that a decision was taken on; plain types
 
 
-@dataclass(frozen=True)
-class Decision:
-    """Go on or stop, in words for a person and with the numbers it was taken on."""
+class Action(StrEnum):
+    GO_ON = "go on"
+    STOP = "stop"  # the trial ends as PRUNED
+    PAUSE = "pause"  # its worker is free; it waits for a promotion
 
-    stop: bool = False
+
+class Decision(NamedTuple):  # one is made at every report: this is the quickest to make
+    """What becomes of a trial after its report, in words for a person and with the numbers it was taken on."""
+
+    action: Action = Action.GO_ON
     reason: str = ""
-    inputs: dict[str, float | int] = field(default_factory=dict)  # empty: there was nothing to decide
+    inputs: Inputs = MappingProxyType({})  # empty: there was nothing to decide
+
+    @property
+    def stop(self) -> bool:
+        return self.action is Action.STOP
 
 
 GO_ON = Decision()
+
+
+@dataclass(frozen=True)
+class Start:
+    """Begin a new trial; the searcher proposes its parameters, unless the scheduler has them."""
+
+    bracket: int = 0
+    params: Mapping[str, Value] | None = None
+    parent: tuple[int, int] | None = None  # (trial, step) of the checkpoint that it begins from
+
+
+@dataclass(frozen=True)
+class Promote:
+    """Go on with a paused trial."""
+
+    trial: int
+    reason: str
+    inputs: Inputs = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prune:
+    """End a paused trial that no promotion will come for; then ask again."""
+
+    trial: int
+    reason: str
+    inputs: Inputs = field(default_factory=dict)
+
+
+class Idle(Enum):
+    WAIT = "nothing now; ask again after the next event"
+    DONE = "nothing more, whatever happens to the trials that still run"
+
+
+WAIT, DONE = Idle.WAIT, Idle.DONE
+Next: TypeAlias = Start | Promote | Prune | Idle

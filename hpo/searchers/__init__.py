@@ -1,27 +1,89 @@
 """Searchers propose the next configuration: `propose(history) -> params`, pure in (space, objective, seed, history).
 
-Each stands in a file of its own; a new one is one more line here. Names are resolved late, so that reading a study file
-loads no optimizer library.
+Each stands in a file of its own; a new one is one more line here. Each is built as `S(space=, objective=, seed=)`, one
+that takes several objectives as `S(space=, objectives=, seed=)`; what else it takes by name are its settings in the
+study file. A person's own is named `module:Class`. Names are resolved late, so that reading a study file loads no
+optimizer library.
 """
 
-from typing import Protocol
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from hpo.history import History
-from hpo.space import Value
+from hpo.objective import Objective
+from hpo.searchers.searcher import Searcher
+from hpo.space import Params, Space
 from hpo.trainable import resolve
-
-
-class Searcher(Protocol):
-    def propose(self, history: History) -> dict[str, Value]:
-        """The parameters of trial number len(history.trials): the same after a crash as without one."""
-
 
 SEARCHERS = {
     "random": "hpo.searchers.random:RandomSearch",
+    "quasi_random": "hpo.searchers.quasi_random:QuasiRandomSearch",
+    "grid": "hpo.searchers.grid:GridSearch",
     "tpe": "hpo.searchers.tpe:TPE",
+    "bohb": "hpo.searchers.bohb:BOHB",
+    "prior_band": "hpo.searchers.prior_band:PriorBand",
+    "gaussian_process": "hpo.searchers.gaussian_process:GaussianProcess",
+    "cma_es": "hpo.searchers.cma_es:CMAES",
+    "nsga2": "hpo.searchers.nsga2:NSGA2",
+    "nsga3": "hpo.searchers.nsga3:NSGA3",
 }
+EVOLVE = ("nsga2", "nsga3")  # towards the front of several objectives
+BLIND = ("random", "quasi_random", "grid")  # to scores, so that one objective is as good as many
+GUIDED = ("tpe", "bohb", "gaussian_process")  # follow priors as far as they prove right; `prior_band` has its own way
+LEARN_FROM_PAST = (*GUIDED, "prior_band")  # can be told of earlier studies
+CONTROL_EVERY = 10  # with earlier studies one trial in so many is drawn at random, to see whether they help
 
 
-def build_searcher(name: str, **settings: object) -> Searcher:
-    searcher: Searcher = resolve(SEARCHERS[name])(**settings)
-    return searcher
+def searcher_class(name: str) -> Any:
+    """Of a name above, or `module:Class`; ValueError where there is none."""
+    return resolve(SEARCHERS.get(name, name))
+
+
+def heeds_several(name: str) -> bool:
+    """Whether it is of use where there are several objectives; a person's own is, if it takes `objectives`."""
+    return name in (*EVOLVE, *BLIND) or "objectives" in inspect.signature(searcher_class(name)).parameters
+
+
+def build_searcher(
+    name: str,
+    *,
+    space: Space,
+    objective: Objective,
+    seed: int,
+    rungs: tuple[float, ...] = (),
+    points: Sequence[Params] = (),
+    past: Mapping[str, Sequence[Params]] | None = None,
+    objectives: Sequence[Objective] = (),
+    **settings: Any,
+) -> Searcher:
+    """`rungs`, the budgets at which trials are compared, go to a searcher that takes them; `points` are tried first.
+
+    `past` are the configurations of earlier studies, best first, by the names of the studies. `objectives` are all of
+    a study with several, `objective` the first of them.
+    """
+    # these need numpy, which a faulty study file need not wait for
+    from hpo.searchers.guided import Guide, Guided
+    from hpo.searchers.past import past_guide
+    from hpo.searchers.points import BeginsWith
+    from hpo.searchers.priors import has_priors, prior_centre, prior_density
+
+    cls = searcher_class(name)
+    takes = inspect.signature(cls).parameters
+    if "rungs" in takes:
+        settings["rungs"] = rungs
+    aim = {"objectives": objectives or (objective,)} if "objectives" in takes else {"objective": objective}
+    searcher: Searcher = cls(space=space, seed=seed, **aim, **settings)
+    guides = [past_guide(study, configurations, space) for study, configurations in (past or {}).items()]
+    if name in GUIDED and has_priors(space):
+        guides = [Guide("prior", prior_density(space), prior_centre(space, seed)), *guides]
+    if guides:
+        searcher = Guided(
+            searcher=searcher,
+            guides=guides,
+            space=space,
+            objective=objective,
+            seed=seed,
+            rungs=rungs,
+            control_every=CONTROL_EVERY if past else None,
+        )
+    return BeginsWith(points=points, searcher=searcher, space=space, seed=seed) if points else searcher

@@ -1,11 +1,12 @@
 """Random search (Bergstra and Bengio 2012, JMLR 13): the yardstick every other searcher has to beat."""
 
 from dataclasses import dataclass
-from random import Random
 
+from hpo.domains import Value
 from hpo.history import History
 from hpo.objective import Objective
-from hpo.space import Space, Value, sample
+from hpo.searchers.drawing import generator
+from hpo.space import Space, sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,4 +16,4 @@ class RandomSearch:
     seed: int
 
     def propose(self, history: History) -> dict[str, Value]:
-        return sample(self.space, Random(f"{self.seed}/{len(history.trials)}"))
+        return sample(self.space, generator(self.seed, history))

@@ -1,91 +1,66 @@
-"""Tree-structured Parzen estimator (Bergstra et al. 2011, NeurIPS 24; multivariate: Falkner et al. 2018), by Optuna.
+"""Tree-structured Parzen estimator (Bergstra et al. 2011, NeurIPS 24), multivariate as in Optuna (Watanabe 2023).
 
-Optuna holds no truth: each proposal is made by a fresh in-memory study to which every trial of the history is added,
-with a sampler seeded from (study seed, number of the ask). So a proposal after a crash equals the one without it.
+Proposes where the density of the good trials most exceeds that of the others. Good are the best tenth of all, at most
+25, whatever length they came to: who was stopped at a rung was stopped for its score, and of those who passed it some
+did so only for being early. Trials without any score yet count among the others, so that workers do not ask for the
+same twice (constant liar, Ginsbourger et al. 2010). The others are the latest `MOST_OTHERS`: older ones would count
+little, and so a proposal costs the same in a long study.
+
+Where trials are compared at rungs, no kernel is narrower than `NARROWEST_AT_RUNGS`, and a share of the trials is drawn
+at random, as in BOHB: early scores may mislead, and what a model has given up it never sees again.
 """
 
 import math
-import warnings
 from dataclasses import dataclass
-from hashlib import sha256
 
-import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import FrozenTrial, TrialState, create_trial
+import numpy as np
 
-from hpo.history import History, State, Trial
+from hpo.domains import Value
+from hpo.history import History
 from hpo.objective import Objective
-from hpo.space import Choice, Domain, Integer, LogInteger, LogUniform, Space, Uniform, Value, parents_first
+from hpo.searchers.drawing import allowed, at_random, generator
+from hpo.searchers.observations import Observations
+from hpo.searchers.parzen import choices, fit
+from hpo.space import Space
 
-RANDOM_STARTS = 10  # trials before the model proposes: the default of the field
+GOOD = 0.1
+MOST_GOOD = 25
+MOST_OTHERS = 500
+NARROWEST_AT_RUNGS = 0.1  # width of a kernel in shares of the range; chosen by measurement, see docs/log.md
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class TPE:
     space: Space
     objective: Objective
     seed: int
+    rungs: tuple[float, ...] = ()  # budgets in epochs at which trials are compared; empty: only their ends are
+    random_starts: int = 10  # results before the densities are asked: the default of the field
+    candidates: int = 64  # of which the best by far is proposed
+    random_fraction: float = 0.2  # of the trials, where they are compared at rungs
+
+    def __post_init__(self) -> None:
+        if self.random_starts < 2:
+            raise ValueError(f"`random_starts` must be at least 2, got {self.random_starts}; try 10")
+        if self.candidates < 1:
+            raise ValueError(f"`candidates` must be at least 1, got {self.candidates}; try 64")
+        if not 0 <= self.random_fraction <= 1:
+            raise ValueError(f"`random_fraction` must be from 0 to 1, got {self.random_fraction}; try 0.2")
+        self._seen = Observations(self.space, self.objective, self.rungs)
 
     def propose(self, history: History) -> dict[str, Value]:
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        study = optuna.create_study(
-            sampler=self._sampler(ask=len(history.trials)),
-            direction="maximize" if self.objective.sign > 0 else "minimize",
-        )
-        study.add_trials([self._told(trial) for trial in history.trials])
-        ask = study.ask()
-        params: dict[str, Value] = {}
-        for name in parents_first(self.space):
-            if self.space[name].applies(params):
-                params[name] = ask._suggest(name, distribution(self.space[name].domain))
-        return params
-
-    def _sampler(self, ask: int) -> optuna.samplers.TPESampler:
-        seed = int.from_bytes(sha256(f"{self.seed}/{ask}".encode()).digest()[:4], "big")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # `group`: conditional spaces
-            return optuna.samplers.TPESampler(
-                multivariate=True, group=True, constant_liar=True, n_startup_trials=RANDOM_STARTS, seed=seed
-            )
-
-    def _told(self, trial: Trial) -> FrozenTrial:
-        """COMPLETE only at full budget; a stopped trial is PRUNED with its curve, a diverged one the worst of those."""
-        metric = self.objective.metric
-        curve = {e.step: e.metrics.get(metric, math.nan) for e in trial.evaluations}
-        if trial.state is State.DIVERGED:
-            curve[max(curve, default=0) + 1] = math.nan  # how Optuna ranks below every number
-        state, value = TOLD[trial.state], None
-        if state is TrialState.COMPLETE:
-            value = trial.value(self.objective)
-            state = TrialState.COMPLETE if value is not None else TrialState.FAIL
-        return create_trial(
-            state=state,
-            value=value,
-            params=dict(trial.params),
-            distributions={name: distribution(self.space[name].domain) for name in trial.params},
-            intermediate_values=curve,
-        )
-
-
-TOLD = {
-    State.WAITING: TrialState.RUNNING,
-    State.RUNNING: TrialState.RUNNING,
-    State.COMPLETE: TrialState.COMPLETE,
-    State.PRUNED: TrialState.PRUNED,
-    State.DIVERGED: TrialState.PRUNED,
-    State.FAILED: TrialState.FAIL,
-}
-
-
-def distribution(domain: Domain) -> BaseDistribution:
-    match domain:
-        case Uniform(low, high):
-            return FloatDistribution(low, high)
-        case LogUniform(low, high):
-            return FloatDistribution(low, high, log=True)
-        case Integer(low, high):
-            return IntDistribution(low, high)
-        case LogInteger(low, high):
-            return IntDistribution(low, high, log=True)
-        case Choice(values):
-            return CategoricalDistribution(values)
+        seen, random = self._seen, generator(self.seed, history)
+        seen.update(history)
+        ranked = seen.ranked_by_score()
+        if len(ranked) < self.random_starts or self.rungs and random.random() < self.random_fraction:
+            return at_random(seen, random)
+        count = min(math.ceil(GOOD * len(ranked)), MOST_GOOD)
+        good, rest = np.sort(ranked[:count]), np.sort(np.append(ranked[count:], seen.empty()))
+        cells = choices(self.space)
+        narrowest = NARROWEST_AT_RUNGS if self.rungs else None
+        below, above = (fit(seen.shares[of], cells, narrowest) for of in (good, rest[-MOST_OTHERS:]))
+        found = allowed(seen, below.sample(random, self.candidates))
+        if not found:
+            return at_random(seen, random)
+        points = np.array([seen.vector(params) for params in found])
+        return found[int(np.argmax(below.log_density(points) - above.log_density(points)))]

@@ -1,6 +1,5 @@
 """The study loop over a toy trainable, in this process: what it runs, records, stops, retries and resumes."""
 
-import json
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
@@ -9,46 +8,13 @@ import pytest
 
 from hpo.engine import Engine
 from hpo.errors import Resumable, StudyFailed, UsageError
-from hpo.executors.in_process import execute
 from hpo.history import State, fold
 from hpo.ledger import Ledger
 from hpo.paths import StudyPaths
 from hpo.segment import Reported, Said
-from hpo.study_file import Study
-from hpo.trainable import resolve
 from hpo.worker import run_segment
-
-assert resolve("tests.toy:epochs")
-
-
-def toy_study(**changes: object) -> Study:
-    spec: dict[str, object] = {
-        "study": "toy",
-        "trainable": "tests.toy:epochs",
-        "objective": {"maximize": "score"},
-        "config": {"max_epochs": 9},
-        "search_space": {"x": {"uniform": [-5.0, 5.0]}, "y": {"uniform": [-1.0, 1.0]}},
-        "search": {"searcher": "tpe", "scheduler": "asha", "trials": 12},
-    }
-    return Study.model_validate({**spec, **changes})
-
-
-def new_engine(folder: Path, study: Study) -> Engine:
-    paths = StudyPaths(folder / "studies" / study.study)
-    paths.root.mkdir(parents=True, exist_ok=True)
-    create = not paths.ledger.exists()
-    ledger = Ledger(paths.ledger, create=create)
-    if create:
-        ledger.append(
-            "study", study_id="0" * 32, spec=study.model_dump(exclude_unset=True), data={}, environment={}, text=""
-        )
-    return Engine(study, paths, ledger, tell=lambda event: None)
-
-
-def run(engine: Engine) -> Engine:
-    execute(engine)
-    engine.finish()
-    return engine
+from tests.hpo.engines import new_engine, run, toy_study
+from tests.toy import noted
 
 
 def after_reports(engine: Engine, reports: int) -> Generator[Said, None, None]:
@@ -143,8 +109,7 @@ def test_no_acknowledged_epoch_is_trained_again(folder: Path) -> None:
     said = after_reports(engine, 3)
     said.close()
     run(new_engine(folder, study))
-    epochs = [json.loads(line)["epoch"] for line in (folder / "witness").read_text().splitlines()]
-    assert epochs == [1, 2, 3, 4, 5]
+    assert [line["epoch"] for line in noted(folder / "witness")] == [1, 2, 3, 4, 5]
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(folder: Path) -> None:
@@ -233,7 +198,7 @@ def test_a_second_resume_changes_nothing(folder: Path) -> None:
 
 def test_a_running_study_is_not_started_again(folder: Path) -> None:
     from hpo.driver import resume, start
-    from hpo.ledger import study_lock
+    from hpo.study_lock import study_lock
 
     start(toy_study(search={"trials": 2}), text="", in_process=True)
     with study_lock(StudyPaths.of("toy")), pytest.raises(Resumable, match="is being run by pid"):
@@ -257,7 +222,9 @@ def test_a_study_goes_on_only_with_the_data_it_began_with(folder: Path, monkeypa
         start(study, text="", in_process=True)
     (folder / "resumed").touch()
     monkeypatch.setattr(toy, "FINGERPRINT", "other rows")
-    with pytest.raises(UsageError, match="fingerprint the first rows when it began, other rows now"):
+    with pytest.raises(
+        UsageError, match="the fingerprint of the data was the first rows, is other rows; bring it back"
+    ):
         resume("toy", in_process=True)
     monkeypatch.setattr(toy, "FINGERPRINT", "the first rows")
     resume("toy", in_process=True)
@@ -286,7 +253,7 @@ def test_what_a_crash_left_half_written_is_swept_away(folder: Path) -> None:
 def test_a_screen_that_has_gone_does_not_end_the_study(folder: Path) -> None:
     import io
 
-    from hpo.history import fold
+    from hpo.tracking.board import Board
     from hpo.tracking.terminal import Terminal
 
     class Closed(io.StringIO):
@@ -294,5 +261,5 @@ def test_a_screen_that_has_gone_does_not_end_the_study(folder: Path) -> None:
             raise BrokenPipeError
 
     engine = new_engine(folder, toy_study(search={"trials": 2}))
-    engine.tell = Terminal(engine.study, Closed(), fold(engine.ledger.events())).tell
+    engine.tell = Terminal(Board(engine.study), Closed()).tell
     assert run(engine).history.finished

@@ -10,7 +10,7 @@ from hpo.driver import resume, start
 from hpo.errors import HpoError
 from hpo.paths import StudyPaths
 from hpo.results import read
-from hpo.tracking.mlflow import STATE, TRIAL, Writer, tracking_uri
+from hpo.tracking.mlflow import LEDGER_ROW, STATE, TRIAL, Writer, tracking_uri
 from tests.hpo.test_engine import toy_study
 
 
@@ -50,14 +50,15 @@ def test_the_parent_holds_the_study_and_its_winner(twelve: list[Any]) -> None:
     assert parent.data.metrics["best/score"] == best["value"]
     client = mlflow.MlflowClient(tracking_uri=tracking_uri())
     files = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert {"study.yaml", "study.json", "environment.json", "learning_curves.html"} <= files
+    assert {"study.yaml", "study.json", "environment.json", "report.html"} <= files
 
 
 def test_writing_it_all_again_changes_nothing(twelve: list[Any]) -> None:
     before = [(run.info.run_id, run.info.status, run.data.metrics) for run in twelve]
     client = mlflow.MlflowClient(tracking_uri=tracking_uri())
     histories = [client.get_metric_history(run.info.run_id, "score") for run in twelve]
-    StudyPaths.of("toy").mlflow_cursor.unlink()  # as if the driver had died before it was written
+    [parent] = [run for run in twelve if TRIAL not in run.data.tags]
+    client.delete_tag(parent.info.run_id, LEDGER_ROW)  # as if the driver had died before it was written
     Writer(StudyPaths.of("toy"), tracking_uri()).catch_up()
     assert [(run.info.run_id, run.info.status, run.data.metrics) for run in runs_of("toy")] == before
     assert [client.get_metric_history(run.info.run_id, "score") for run in twelve] == histories

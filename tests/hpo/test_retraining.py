@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from hpo import results
-from hpo.cli import app, main
+from hpo.__main__ import main
+from hpo.cli import app
 from hpo.errors import UsageError
 from hpo.retraining import as_study
 from hpo.study_file import load_study
@@ -63,7 +64,7 @@ def test_a_misspelt_setting_is_named_without_a_folder_that_nobody_knows(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith("error: toy.yaml:")
+    assert capsys.readouterr().err.startswith("error: --set config.max_epoch=5: config.max_epoch: is no field")
 
 
 def test_a_study_without_a_search_space_has_one_trial(folder: Path) -> None:

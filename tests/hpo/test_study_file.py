@@ -1,25 +1,18 @@
 """A bad study file gets one line: file, line, column, field, reason, way out."""
 
+import json
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from hpo.domains import Choice, Uniform
 from hpo.errors import UsageError
-from hpo.space import Choice, Parameter, Uniform, corners
+from hpo.space import Parameter, Space, corners
 from hpo.study_file import load_study
-
-GOOD = """\
-study: toy
-trainable: tests.toy:epochs
-objective: {maximize: score}
-config:
-  max_epochs: 3
-search_space:
-  x: {uniform: [-5, 5]}
-  y: {uniform: [0.0, 1.0], when: {kind: [plain]}}
-  kind: {choice: [plain, fancy]}
-search: {searcher: random, scheduler: fifo, trials: 2}
-"""
+from hpo.yaml_source import parse_value
+from tests.hpo.bad_study_files import BAD
+from tests.hpo.known_names import TEXT, TOY
 
 
 def load(folder: Path, text: str, **settings: object) -> object:
@@ -29,64 +22,36 @@ def load(folder: Path, text: str, **settings: object) -> object:
 
 
 def test_a_good_file_loads(tmp_path: Path) -> None:
-    study = load(tmp_path, GOOD)
+    study = load(tmp_path, TOY)
     assert (study.study, study.search.trials, study.objective.metric) == ("toy", 2, "score")  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("trials: 2", "trails: 2", "10:45: search.trails: is no key here; did you mean trials?"),
-        ("max_epochs: 3", "max_epoch: 3", "5:3: config.max_epoch: is no field of ToyConfig; did you mean max_epochs?"),
-        ("  x: {", "  xx: {", "7:3: search_space.xx: is no field of ToyConfig"),
-        ("[-5, 5]", "[5, -5]", "7:3: search_space.x: uniform takes [low, high] with low < high, got [5.0, -5.0]"),
-        ("uniform: [-5, 5]", "log_uniform: [0, 5]", "log_uniform needs low > 0, got [0.0, 5.0]"),
-        ("uniform: [-5, 5]", "uniform: [-5]", "uniform takes [low, high], got [-5.0]"),
-        ("[-5, 5]", "[-5, 50]", "7:3: search_space.x: `x` must be in [-10, 10], got 50.0; try 0"),
-        ("uniform: [-5, 5]", "unifrom: [-5, 5]", "search_space.x.unifrom: is no key here; did you mean uniform?"),
-        (
-            "{uniform: [-5, 5]}",
-            "{}",
-            "takes exactly one of uniform, log_uniform, integer, log_integer, choice, got none",
-        ),
-        ("[plain, fancy]", "[plain]", "choice takes two or more different values"),
-        ("kind: [plain]", "knd: [plain]", "search_space.y.when.knd: is no searched parameter; did you mean kind?"),
-        ("kind: [plain]", "kind: [plane]", "'plane' is no choice of kind: plain, fancy"),
-        ("searcher: random", "searcher: tpee", "'tpee' is no searcher; did you mean tpe?"),
-        ("scheduler: fifo", "scheduler: asah", "'asah' is no scheduler; did you mean asha?"),
-        ("scheduler: fifo", "scheduler: {asha: {first_run: 2}}", "did you mean first_rung?"),
-        ("scheduler: fifo", "scheduler: {asha: {reduction_factor: 1}}", "`reduction_factor` must be at least 2, got 1"),
-        ("trials: 2", "trials: 0", "greater than or equal to 1, got 0"),
-        ("trials: 2", 'trials: "2"', 'valid integer, got "2"'),
-        ("maximize: score", "maximize: score, minimize: cost", "takes one metric"),
-        ("tests.toy:epochs", "tests.toy:epoch", "has no 'epoch'; did you mean epochs?"),
-        ("tests.toy:epochs", "tests.toi:epochs", "2:1: trainable: no module 'tests.toi' to be found"),
-        ("tests.toy:epochs", "epochs", "must read `module:function`, got 'epochs'"),
-        ("study: toy", "study: ../evil", "a study's name must match"),
-        ("study: toy\n", "", "1:1: study: is missing"),
-        ("max_epochs: 3", "max_epochs: 3\n  max_epochs: 4", "6:3: config.max_epochs: stands twice, first in line 5"),
-        ("max_epochs: 3", 'max_epochs: "3"', "config.max_epochs: input should be a valid integer, got '3'"),
-        ("max_epochs: 3", "max_epochs: 3\n  x: 1.0", "config.x: is both fixed here and searched in search_space"),
-        ("max_epochs: 3", "max_epochs: &a 3", "5:15: anchors, aliases and tags are refused"),
-        ("max_epochs: 3", "max_epochs: !!python/object:os.system 3", "anchors, aliases and tags are refused"),
-        ("max_epochs: 3", "max_epochs: .nan", "must be a finite number, got .nan"),
-        ("max_epochs: 3", "max_epochs: [", "is no valid YAML"),
-        ("max_epochs: 3", "max_epochs: " + "[" * 5000, "is nested more than 32 deep"),
-        ("trials: 2}", "trials: 2}\nresources: {gpu: 1.5}", "gpu is auto, a share such as 0.5"),
-        ("trials: 2}", "trials: 2}\nregistry: {model: a/b}", "registry.model"),
-    ],
-)
-def test_a_bad_file_is_refused_with_its_place_and_the_way_out(tmp_path: Path, old: str, new: str, said: str) -> None:
-    assert old in GOOD
+@pytest.mark.parametrize("number", range(len(BAD)), ids=lambda number: f"{BAD[number].family}-{number}")
+def test_a_bad_file_is_refused_with_its_place_and_the_way_out(tmp_path: Path, number: int) -> None:
+    bad, path = BAD[number], tmp_path / "study.yaml"
+    path.write_bytes(bad.raw)
     with pytest.raises(UsageError) as caught:
-        load(tmp_path, GOOD.replace(old, new, 1))
+        load_study(path)
     message = str(caught.value)
-    assert said in message
-    assert "\n" not in message
-    assert message.startswith(str(tmp_path / "study.yaml"))
+    assert message.startswith(f"{path}{bad.place}: ")
+    assert bad.said in message
+    assert message.isprintable()  # one line
 
 
-@pytest.mark.parametrize(("text", "value"), [("1e-5", 1e-5), ("1.0e-3", 1e-3), (".5", 0.5), ("-2", -2), ("on", "on")])
+def test_there_are_five_hundred_different_bad_files() -> None:
+    assert len({bad.raw for bad in BAD}) >= 500
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-5", 1e-5), ("1.0e-3", 1e-3), (".5", 0.5), ("5.", 5.0), ("+1E+2", 100.0), ("-2", -2), ("+7", 7), ("0", 0),
+        ("0x1F", 31), ("0o17", 15), ("9223372036854775807", 2**63 - 1), ("on", "on"), ("yes", "yes"), ("n", "n"),
+        ("12:30:45", "12:30:45"), ("1_000", "1_000"), ("0b11", "0b11"), ("2019-01-01", "2019-01-01"),
+        ("1e", "1e"), ("=", "="), ("true", True), ("False", False), ("~", None), ("", None), ("NULL", None),
+        ("'1e-5'", "1e-5"), ('"\\u202e"', "\u202e"), ("|\n 3\n", "3\n"),
+    ],
+)  # fmt: skip
 def test_scalars_are_those_of_yaml_1_2(tmp_path: Path, text: str, value: object) -> None:
     from hpo.yaml_source import Source
 
@@ -95,14 +60,59 @@ def test_scalars_are_those_of_yaml_1_2(tmp_path: Path, text: str, value: object)
     assert Source(path).data == {"key": value}
 
 
+def test_numbers_are_those_that_python_writes(tmp_path: Path) -> None:
+    """Whatever json writes is read back as the same number: JSON is YAML."""
+    random = Random(0)
+    written = [random.uniform(-1, 1) * 10 ** random.randint(-300, 300) for _ in range(500)]
+    written += [random.randint(-(2**63), 2**63 - 1) for _ in range(500)]
+    assert parse_value(json.dumps(written)) == written
+
+
 def test_an_override_is_read_as_the_file_would_be(tmp_path: Path) -> None:
-    study = load(tmp_path, GOOD, overrides=["search.trials=7", "config.max_epochs=5"], name="other")
+    overrides = ["search.trials=7", "config.max_epochs=5", "search_space.x.uniform=[-1e-1, 0x3]", "config.data={a: on}"]
+    study = load(tmp_path, TOY, overrides=overrides[:3], name="other")
     assert (study.study, study.search.trials, study.config) == ("other", 7, {"max_epochs": 5})  # type: ignore[attr-defined]
+    assert study.search_space["x"].uniform == [-0.1, 3]  # type: ignore[attr-defined]
 
 
-def test_a_misspelt_override_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="did you mean trials"):
-        load(tmp_path, GOOD, overrides=["search.trails=7"])
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("search.trails=7", "search.trails: is no key here; did you mean trials?"),
+        ("config.max_epoch=7", "config.max_epoch: is no field of ToyConfig; did you mean max_epochs?"),
+        ("search.trials=07", "07 may be octal or not; write 7, or quote it"),
+        ("search.trials='7'", "search.trials: must be a whole number, got '7'; write 7 without quotes"),
+        ("search.trials=.inf", "must be a finite number, got .inf"),
+        ("search.trials=&a 7", "anchors, aliases and tags are refused; write the value out"),
+        ("search.trials=!!int 7", "anchors, aliases and tags are refused"),
+        ("search.trials=[", "is no valid YAML: did not find expected node content; close the bracket"),
+        ("search={trials: 1, trials: 2}", "trials: stands twice; keep one"),
+        ("search.trials=" + "[" * 5000, "is nested more than 32 deep; flatten it"),
+        ("config.kind=" + "[" + "a," * 10_000 + "]", "a study file has at most 10,000 keys and values"),
+        ("config.kind=to\u202ey", "holds U+202E, right-to-left override"),
+        ("search.trials", "takes key=value; for example --set search.trials=4"),
+        ("search..trials=4", "takes key=value"),
+        ("=4", "takes key=value"),
+        ("study.name.x=4", "study is no group of settings, got 'toy'; set it as a whole"),
+        ("study=../evil", "study: a study's name must match"),
+        ("search_space.x.uniform=[9, 1]", "search_space.x: uniform takes [low, high] with low < high"),
+    ],
+)
+def test_an_override_is_refused_by_the_same_rules_and_named(tmp_path: Path, setting: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(tmp_path, TOY, overrides=[setting])
+    message = str(caught.value)
+    assert said in message and message.isprintable()
+    if "uniform" not in setting:  # a fault of two lines of the file is told where the group stands
+        assert message.startswith(f"--set {setting.partition('=')[0]}")
+
+
+def test_an_override_reaches_a_parameter_whose_name_has_a_dot(tmp_path: Path) -> None:
+    text = TOY.replace("tests.toy:epochs", "train_fn.text:epochs").replace("maximize: score", "maximize: f1_macro")
+    text = text.replace("  max_epochs: 3", "  data: {source: docstrings}\n  model: tiny")
+    text = text[: text.index("  x: {")] + "  data.max_train_rows: {integer: [100, 200]}\nsearch: {trials: 2}\n"
+    study = load(tmp_path, text, overrides=["search_space.data.max_train_rows.integer=[1, 5]"])
+    assert study.search_space["data.max_train_rows"].integer == [1, 5]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"study: \xb1", b"", b"- a\n- b\n", b"x" * 2_000_000])
@@ -119,21 +129,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_study(tmp_path / "none.yaml")
 
 
-TRAINING = """\
-study: conditional
-trainable: train_fn.text:epochs
-objective: {maximize: f1_macro}
-config: {data: {source: docstrings}, model: tiny}
-search_space:
-"""
-
-
 def test_the_ends_of_a_range_are_tried_only_where_its_condition_holds() -> None:
-    space = {
-        "schedule": Parameter(Choice(("linear", "wsd"))),
-        "cooldown_ratio": Parameter(Uniform(0.1, 0.5), (("schedule", ("wsd",)),)),
-        "shape": Parameter(Choice(("root", "line")), (("cooldown_ratio", (0.5,)),)),
-    }
+    space = Space(
+        {
+            "schedule": Parameter(Choice(("linear", "wsd"))),
+            "cooldown_ratio": Parameter(Uniform(0.1, 0.5), (("schedule", ("wsd",)),)),
+            "shape": Parameter(Choice(("root", "line")), (("cooldown_ratio", (0.5,)),)),
+        }
+    )
     assert corners(space) == [
         {"schedule": "linear"},
         {"schedule": "wsd", "cooldown_ratio": 0.1},
@@ -142,26 +145,9 @@ def test_the_ends_of_a_range_are_tried_only_where_its_condition_holds() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("hidden_dropout: {uniform: [0.0, 1.5]}", "`hidden_dropout` must be in [0, 1) or None, got 1.5; try None"),
-        ("warmup_ratio: {uniform: [0.0, 2.0]}", "`warmup_ratio` must be in [0, 1], got 2.0; try 0.0"),
-        (
-            "loss: {choice: [cross_entropy, focl]}",
-            "must be one of auto, cross_entropy, focal, mse, mae, huber, pairwise, listwise, got 'focl'; "
-            "did you mean focal?",
-        ),
-        ("loss: {choice: [focal, mse]}", "`loss` must be one of cross_entropy, focal for classification, got mse"),
-        ("freeze_blocks: {integer: [0, 5]}", "`freeze_blocks` must be at most the model's 2 blocks, got 5; try 2"),
-        ("max_length: {integer: [64, 600]}", "`max_length` must be at most the model's 512, got 600; try 512"),
-        ("ema_decay: {choice: [0.99, 1.0]}", "`ema_decay` must be in (0, 1) or None, got 1.0; try None"),
-        ("model: {choice: [tiny, ./nowhere]}", "`model` must name a folder that holds config.json and *.safetensors"),
-    ],
-)
-def test_a_value_that_training_would_refuse_fails_at_load(tmp_path: Path, line: str, said: str) -> None:
-    head = TRAINING.replace(", model: tiny", "") if line.startswith("model") else TRAINING
-    with pytest.raises(UsageError) as error:
-        load(tmp_path, f"{head}  {line}\nsearch: {{trials: 2}}\n")
-    assert f"study.yaml:6:3: search_space.{line.partition(':')[0]}: {said}" in str(error.value)
-    assert "\n" not in str(error.value)
+def test_a_model_that_is_not_there_is_refused_before_the_start(tmp_path: Path) -> None:
+    text = TEXT.replace("  model: tiny\n", "").replace(
+        "  learning_rate:", "  model: {choice: [tiny, ./nowhere]}\n  learning_rate:"
+    )
+    with pytest.raises(UsageError, match=r"7:3: search_space.model: `model` must name a folder that holds config.json"):
+        load(tmp_path, text)

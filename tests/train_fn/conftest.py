@@ -12,7 +12,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from tests.train_fn import small_models
 from train_fn.config import TextConfig
-from train_fn.data import DataConfig
+from train_fn.data import TextDataConfig
 from train_fn.report import Report
 
 WORDS = {
@@ -29,7 +29,7 @@ def one_thread() -> None:
 
 
 @pytest.fixture(scope="session")
-def toy_data(tmp_path_factory: pytest.TempPathFactory) -> DataConfig:
+def toy_data(tmp_path_factory: pytest.TempPathFactory) -> TextDataConfig:
     """140 rows of 3 to 20 words, each the label's with probability 0.7: 98 to train on, which no batch size divides."""
     folder, chance = tmp_path_factory.mktemp("toy"), random.Random(0)
     with (folder / "toy.csv").open("w", newline="", encoding="utf-8") as file:
@@ -41,11 +41,11 @@ def toy_data(tmp_path_factory: pytest.TempPathFactory) -> DataConfig:
                 chance.choice(WORDS[label] if chance.random() < 0.7 else ANY_WORD) for _ in range(3 + 17 * index // 140)
             ]
             rows.writerow([" ".join(words), label])
-    return DataConfig(file=str(folder / "toy.csv"), cache=str(folder / "cache"))
+    return TextDataConfig(file=str(folder / "toy.csv"), cache=str(folder / "cache"))
 
 
 @pytest.fixture
-def toy(toy_data: DataConfig) -> Callable[..., TextConfig]:
+def toy(toy_data: TextDataConfig) -> Callable[..., TextConfig]:
     def config(**settings: Any) -> TextConfig:
         defaults = {"model": "tiny", "max_epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "precision": "fp32"}
         return TextConfig(data=toy_data, **(defaults | settings))

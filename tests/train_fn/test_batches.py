@@ -42,6 +42,12 @@ def test_all_batches_are_full_but_one():
     assert sorted(sizes) == [1_003 % 16] + [16] * (1_003 // 16)
 
 
+def test_the_rows_of_the_short_batch_are_others_in_each_epoch():
+    """The longest ones would weigh more than all others, in each."""
+    short = [min(training_batches(tokens(), SIXTEEN, epoch), key=len) for epoch in range(20)]
+    assert len({row for batch in short for row in batch.tolist()}) > 2 * len(short[0])
+
+
 def test_the_order_follows_from_seed_and_epoch():
     def order(seed, epoch):
         config = TrainingConfig(batch_size=16, seed=seed)

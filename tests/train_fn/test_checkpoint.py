@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from train_fn.checkpoint import CheckpointError, commit, verify
+from train_fn.checkpoint import CheckpointError, commit, copy, discard, size, verify
 
 
 def save(folder):
@@ -97,3 +97,28 @@ def test_an_absent_folder_is_no_checkpoint(tmp_path):
 def test_checkpoints_are_committed_without_torch():
     script = "import sys, train_fn.checkpoint; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_its_size_is_told_without_reading_it(folder):
+    assert size(folder) == len(b"weights") + len("{}")
+    (folder / "model" / "weights").write_bytes(b"weighty")
+    assert size(folder) == 9, "another content of the same length is for `verify` to find"
+    (folder / "model" / "weights").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="another model/weights"):
+        size(folder)
+
+
+def test_a_copy_shares_its_files_and_is_a_checkpoint_of_its_own(folder):
+    commit(folder.with_name("epoch-2"), lambda place: copy(folder, place))
+    verify(folder)
+    verify(folder.with_name("epoch-2"))
+    files = [place / "model" / "weights" for place in (folder, folder.with_name("epoch-2"))]
+    assert files[0].stat().st_ino == files[1].stat().st_ino
+    discard(folder)
+    verify(folder.with_name("epoch-2"))
+
+
+def test_what_is_discarded_leaves_nothing_and_may_be_gone_before(folder):
+    discard(folder)
+    discard(folder)
+    assert list(folder.parent.iterdir()) == []

@@ -63,10 +63,10 @@ def large_vocabulary(toy, tmp_path):
     """The tiny model with a table that has many more rows than the texts use."""
     config = toy()
     from train_fn.model import model_folder, new_model
-    from train_fn.tokens import tokenized_splits
+    from train_fn.token_cache import tokenized_splits
 
     splits = tokenized_splits(config.data, "tiny", 128)
-    model = new_model(config, model_folder("tiny", config.data), splits.labels)
+    model = new_model(config, model_folder("tiny", config.data), splits.task, splits.labels)
     model.resize_token_embeddings(500, mean_resizing=False)
     model.save_pretrained(tmp_path / "large")
     splits.tokenizer.save_pretrained(tmp_path / "large")

@@ -3,10 +3,10 @@ from dataclasses import FrozenInstanceError, fields
 import pytest
 
 from train_fn.config import TextConfig, loss_of
-from train_fn.data import DataConfig
+from train_fn.data import TextDataConfig
 from train_fn.values import rules_of
 
-DATA = DataConfig(source="docstrings")
+DATA = TextDataConfig(source="docstrings")
 
 
 def test_every_default_keeps_its_own_rule():
@@ -27,9 +27,9 @@ def test_a_config_cannot_be_changed():
         ({"learning_rate": float("nan")}, "`learning_rate` must be a number > 0, got nan; try 5e-05"),
         ({"layer_decay": 1.1}, "`layer_decay` must be in (0, 1], got 1.1; try 1.0"),
         ({"warmup_ratio": -0.1}, "`warmup_ratio` must be in [0, 1], got -0.1; try 0.0"),
-        ({"hidden_dropout": 1}, "`hidden_dropout` must be in [0, 1) or None, got 1; try None"),
+        ({"hidden_dropout": 1}, "`hidden_dropout` must be in [0, 0.99] or None, got 1; try None"),
         ({"label_smoothing": True}, "`label_smoothing` must be in [0, 1), got True; try 0.0"),
-        ({"hidden_dropout": 1.5}, "`hidden_dropout` must be in [0, 1) or None, got 1.5; try None"),
+        ({"hidden_dropout": 1.5}, "`hidden_dropout` must be in [0, 0.99] or None, got 1.5; try None"),
         ({"warmup_ratio": 2.0}, "`warmup_ratio` must be in [0, 1], got 2.0; try 0.0"),
         ({"freeze_blocks": -1}, "`freeze_blocks` must be a whole number >= 0, got -1; try 0"),
         ({"ema_decay": 1}, "`ema_decay` must be in (0, 1) or None, got 1; try None"),
@@ -42,18 +42,26 @@ def test_a_config_cannot_be_changed():
         ),
         (
             {"loss": "crossentropy"},
-            "`loss` must be one of auto, cross_entropy, focal, mse, mae, huber, pairwise, listwise, "
+            "`loss` must be one of auto, cross_entropy, focal, mse, mae, huber, pairwise, listwise, bce, "
             "got 'crossentropy'; try auto",
         ),
         ({"precision": "fp8"}, "`precision` must be one of auto, fp32, tf32, bf16, fp16, got 'fp8'; try auto"),
         ({"max_epochs": 2.5}, "`max_epochs` must be a whole number >= 1, got 2.5; try 3"),
         ({"max_grad_norm": 0}, "`max_grad_norm` must be a number > 0 or None, got 0; try 1.0"),
+        ({"hidden_dropout": 0.999999}, "`hidden_dropout` must be in [0, 0.99] or None, got 0.999999; try None"),
+        ({"lora_dropout": 0.995}, "`lora_dropout` must be in [0, 0.99], got 0.995; try 0.0"),
+        ({"eval_epochs": 1e308}, "`eval_epochs` must be in [0.0001, 1e6], got 1e+308; try 1.0"),
+        ({"step_epochs": 1e-320}, "`step_epochs` must be in [0.0001, 1e6], got 1e-320; try 1.0"),
+        ({"unfreeze_every": 1e-320}, "`unfreeze_every` must be in [0.0001, 1e6] or None, got 1e-320; try None"),
+        ({"adam_epsilon": 1e-50}, "`adam_epsilon` must be a number >= 1.2e-38, got 1e-50; try 1e-08"),
+        ({"learning_rate": 10**400}, f"`learning_rate` must be a number > 0, got {10**400}; try 5e-05"),
+        ({"max_epochs": 10**400}, f"`max_epochs` must be a whole number >= 1, got {10**400}; try 3"),
         ({"model": ""}, "`model` must be a name, got ''; try minilm"),
         (
             {"batch_size": 8, "micro_batch_size": 16},
             "`micro_batch_size` must be at most batch_size (8), got 16; try 8",
         ),
-        ({"data": "docstrings"}, "`data` must be a DataConfig, got 'docstrings'"),
+        ({"data": "docstrings"}, "`data` must be a TextDataConfig, got 'docstrings'"),
         (
             {"warmup_ratio": 0.1, "warmup_steps": 5},
             "`warmup_steps` must be None beside `warmup_ratio` (0.1), got 5; give one of the two",
@@ -65,6 +73,14 @@ def test_a_config_cannot_be_changed():
         (
             {"freeze": "backbone", "lora_rank": 4},
             "`freeze` must be nothing beside `lora_rank`, which freezes the backbone, got backbone; leave it out",
+        ),
+        (
+            {"freeze": "embeddings", "lora_rank": 4},
+            "`freeze` must be nothing beside `lora_rank`, which freezes the backbone, got embeddings; leave it out",
+        ),
+        (
+            {"model": "tiny", "replace_head": True},
+            "`replace_head` must be false for tiny, whose head is always new, got true; leave it out",
         ),
         (
             {"unfreeze_every": 1.0, "lora_rank": 4},
@@ -92,8 +108,8 @@ def test_a_bad_value_is_told_with_rule_value_and_way_out(settings, message):
     assert str(error.value) == message
 
 
-NUMBERS = DataConfig(file="prices.csv", task="regression")
-GRADES = DataConfig(file="answers.csv", task="ranking", query="question")
+NUMBERS = TextDataConfig(file="prices.csv", task="regression")
+GRADES = TextDataConfig(file="answers.csv", task="ranking", query="question")
 
 
 @pytest.mark.parametrize(
@@ -114,6 +130,10 @@ GRADES = DataConfig(file="answers.csv", task="ranking", query="question")
         (
             {"data": GRADES, "class_weights": "balanced"},
             "`class_weights` must be none for ranking, which has no classes, got balanced; leave it out",
+        ),
+        (
+            {"data": GRADES, "loss_weighting": "tokens"},
+            "`loss_weighting` must be samples for ranking, where each query counts once, got tokens; leave it out",
         ),
         ({"data": GRADES, "r_drop": 1.0}, "`r_drop` must be 0 for ranking, got 1.0; leave it out"),
     ],

@@ -31,19 +31,36 @@ def rows_of(targets, groups=None):
 
 
 def mean_loss(rows=ROWS, task="classification", targets=CLASS_IDS, groups=None, outputs=LOGITS, **settings):
-    """Of a batch: the sum over its rows, divided by their weight."""
+    """Of a batch: the weighted sum over its rows, divided by their number."""
     found = criterion(TrainingConfig(**settings), task, rows_of(targets, groups), 3)
     queries = torch.zeros(7, dtype=torch.long) if groups is None else torch.from_numpy(groups)
-    return found.loss(outputs[rows], targets[rows], rows, queries[rows]) / found.weight(rows)
+    return found.loss(outputs[rows], targets[rows], rows, queries[rows]) / found.count(rows)
 
 
 @pytest.mark.parametrize("weights", ["balanced", "effective_number"])
-def test_class_weights_weigh_as_torch_weighs(weights):
+def test_class_weights_over_all_rows_weigh_as_torch_weighs(weights):
     counts = numpy.bincount(CLASS_IDS)
     expected = functional.cross_entropy(
         LOGITS, CLASS_IDS, weight=torch.from_numpy(class_weights(weights, counts, 0.999)).float()
     )
     torch.testing.assert_close(mean_loss(class_weights=weights), expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7])
+def test_a_rare_class_weighs_as_much_however_few_rows_a_batch_has(batch_size):
+    """Of plain rows' losses, by hand: torch's mean over a batch of one row would not be weighted at all."""
+    losses = functional.cross_entropy(LOGITS, CLASS_IDS, reduction="none")
+    expected = losses * torch.tensor([7 / (3 * count) for count in (4, 2, 1)])[CLASS_IDS]  # as scikit-learn's
+    for batch in ROWS.split(batch_size):
+        found = mean_loss(batch, class_weights="balanced")
+        torch.testing.assert_close(found, expected[batch].mean(), atol=1e-6, rtol=0)
+
+
+def test_long_rows_weigh_more_also_among_themselves():
+    losses = functional.cross_entropy(LOGITS, CLASS_IDS, reduction="none")
+    longest = torch.tensor([1, 4])  # batches are of rows of like length
+    expected = (losses * torch.from_numpy(LENGTHS / LENGTHS.mean()))[longest].mean()
+    torch.testing.assert_close(mean_loss(longest, loss_weighting="tokens"), expected.float(), atol=1e-6, rtol=0)
 
 
 def test_a_row_may_count_once_for_each_of_its_tokens():
@@ -80,7 +97,7 @@ def test_uneven_parts_add_up_to_the_batch(settings):
     found = criterion(TrainingConfig(**knobs), task, rows_of(targets, groups), 3)
     queries = torch.zeros(7, dtype=torch.long) if groups is None else torch.from_numpy(groups)
     parts = [ROWS[:3], ROWS[3:5], ROWS[5:]]  # of which none tears a query apart
-    sums = [found.loss(outputs[part], targets[part], part, queries[part]) / found.weight(ROWS) for part in parts]
+    sums = [found.loss(outputs[part], targets[part], part, queries[part]) / found.count(ROWS) for part in parts]
     torch.testing.assert_close(sum(sums), mean_loss(**settings), atol=1e-6, rtol=0)
 
 
@@ -99,7 +116,7 @@ def test_r_drop_is_the_mean_of_two_passes_and_their_divergence():
     again[:, 0] += 1.0
     both = torch.cat([LOGITS, again])
     found = criterion(TrainingConfig(r_drop=0.7), "classification", rows_of(CLASS_IDS), 3)
-    loss = found.loss(both, CLASS_IDS, ROWS, torch.zeros(7, dtype=torch.long)) / found.weight(ROWS)
+    loss = found.loss(both, CLASS_IDS, ROWS, torch.zeros(7, dtype=torch.long)) / found.count(ROWS)
     entropies = [functional.cross_entropy(logits, CLASS_IDS) for logits in (LOGITS, again)]
     p, q = LOGITS.softmax(1), again.softmax(1)
     apart = ((p - q) * (p.log() - q.log())).sum(1).mean() / 2

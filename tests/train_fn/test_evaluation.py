@@ -4,17 +4,19 @@ import numpy
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, f1_score
+from transformers import AutoTokenizer
 
 from train_fn import data
+from train_fn.errors import InfeasibleError
 from train_fn.evaluation import evaluate, of_classes, of_numbers, of_order, predict
 from train_fn.model import model_folder, new_model
-from train_fn.tokens import tokenized_splits
+from train_fn.token_cache import tokenized_splits
 
 
 @pytest.fixture
 def model(toy):
     config = toy()
-    return new_model(config, model_folder("tiny", config.data), ("colour", "fruit", "traffic"))
+    return new_model(config, model_folder("tiny", config.data), "classification", ("colour", "fruit", "traffic"))
 
 
 @pytest.fixture
@@ -23,10 +25,10 @@ def rows(toy_data):
 
 
 def test_outputs_stand_in_the_order_of_the_rows_whatever_they_are_batched_with(model, rows, toy_data):
-    splits = tokenized_splits(toy_data, "tiny", 128)
+    tokenizer = AutoTokenizer.from_pretrained(tokenized_splits(toy_data, "tiny", 128).tokenizer.folder)
     outputs = predict(model, rows, "fp32")
     for row in (0, 50, 97):
-        alone = splits.tokenizer(data.load(toy_data).train.texts[row], return_tensors="pt")
+        alone = tokenizer(data.load(toy_data).train.texts[row], return_tensors="pt")
         torch.testing.assert_close(outputs[row], model(**alone).logits[0].detach(), atol=1e-5, rtol=0)
 
 
@@ -36,7 +38,7 @@ def test_dropout_rests(model, rows):
 
 
 def test_scores_are_those_of_all_rows_together(model, rows):
-    evaluation = evaluate(model, rows, "fp32", labels=("colour", "fruit", "traffic"))
+    evaluation = evaluate(model, rows, "fp32", task="classification", labels=("colour", "fruit", "traffic"))
     targets = rows.targets.numpy()
     assert evaluation.metrics["accuracy"] == accuracy_score(targets, evaluation.predictions)
     assert evaluation.metrics["f1_macro"] == f1_score(targets, evaluation.predictions, average="macro", zero_division=0)
@@ -83,3 +85,30 @@ def test_of_numbers_and_orders_every_metric_is_there(model, rows):
     groups = numpy.repeat(numpy.arange(14), 7)
     assert {"ndcg", "mrr", "map"} <= of_order(numbers, numbers.round(), groups).metrics.keys()
     assert replace(rows, groups=groups).groups is groups
+
+
+class Narrow:
+    """Rows of which a device has room for a few at once."""
+
+    def __init__(self, rows, room):
+        self.rows, self.room, self.asked = rows, room, []
+
+    def __getattr__(self, name):
+        return getattr(self.rows, name)
+
+    def collate(self, rows):
+        self.asked.append(len(rows))
+        if len(rows) > self.room:
+            raise torch.OutOfMemoryError("no room")
+        return self.rows.collate(rows)
+
+
+def test_where_memory_runs_out_fewer_rows_at_once_give_the_same_answers(model, rows):
+    narrow = Narrow(rows, 9)
+    torch.testing.assert_close(predict(model, narrow, "fp32"), predict(model, rows, "fp32"), atol=1e-6, rtol=1e-5)
+    assert narrow.asked[:4] == [64, 32, 16, 8] and max(narrow.asked[3:]) == 8
+
+
+def test_a_row_that_does_not_fit_is_infeasible(model, rows):
+    with pytest.raises(InfeasibleError, match="got out of memory with 1 row"):
+        predict(model, Narrow(rows, 0), "fp32")

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
-from transformers import get_linear_schedule_with_warmup
+from transformers import AutoTokenizer, get_linear_schedule_with_warmup
 
 from train_fn import data
 from train_fn.batches import training_batches
@@ -15,7 +15,9 @@ from train_fn.config import ScheduleName
 from train_fn.evaluation import evaluate
 from train_fn.model import model_folder, new_model, saved_model
 from train_fn.text import epochs, train
-from train_fn.tokens import tokenized_splits
+from train_fn.token_cache import tokenized_splits
+
+LABELS = ("colour", "fruit", "traffic")
 
 
 def weights_after(config, folder):
@@ -49,8 +51,9 @@ def test_the_loss_curve_is_that_of_a_plain_pytorch_loop(toy, no_dropout):
     config = toy(max_epochs=3, label_smoothing=0.1, weight_decay=0.05, max_grad_norm=0.5, **no_dropout)
     splits = tokenized_splits(config.data, config.model, config.max_length)
     examples = data.load(config.data).train
+    tokenizer = AutoTokenizer.from_pretrained(splits.tokenizer.folder)
 
-    model = new_model(config, model_folder(config.model, config.data), splits.labels).train()
+    model = new_model(config, model_folder(config.model, config.data), splits.task, splits.labels).train()
     matrices = [p for name, p in model.named_parameters() if "LayerNorm" not in name and "bias" not in name]
     vectors = [p for name, p in model.named_parameters() if "LayerNorm" in name or "bias" in name]
     groups = [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
@@ -60,7 +63,7 @@ def test_the_loss_curve_is_that_of_a_plain_pytorch_loop(toy, no_dropout):
     for epoch in (0, 1, 2):
         total, epoch_norms = 0.0, []
         for rows in training_batches(splits.train, config, epoch):
-            batch = splits.tokenizer(
+            batch = tokenizer(
                 [examples.texts[row] for row in rows], padding="max_length", max_length=64, return_tensors="pt"
             )
             targets = torch.from_numpy(examples.targets[rows])
@@ -92,7 +95,9 @@ def test_accumulated_micro_batches_equal_one_batch(toy, no_dropout, tmp_path, mi
 def test_clipping_bounds_what_a_step_can_move(toy, no_dropout, tmp_path):
     # where epsilon is far above the gradient, AdamW's step is proportional to it, and so shows its length
     settings = {"max_epochs": 1, "batch_size": 98, "schedule": "constant", "weight_decay": 0.0, "adam_epsilon": 1e4}
-    start = new_model(toy(), model_folder("tiny", toy().data), ("colour", "fruit", "traffic")).state_dict()
+    start = new_model(
+        toy(), model_folder("tiny", toy().data), "classification", ("colour", "fruit", "traffic")
+    ).state_dict()
 
     def moved(max_grad_norm):
         config = toy(learning_rate=1e4, max_grad_norm=max_grad_norm, **settings, **no_dropout)
@@ -111,6 +116,15 @@ def test_clipping_bounds_what_a_step_can_move(toy, no_dropout, tmp_path):
 def test_the_reported_learning_rate_is_that_of_the_last_step(toy):
     rates = [report.metrics["learning_rate"] for report in epochs(toy(learning_rate=1e-3, max_epochs=2))]
     assert rates == pytest.approx([1e-3 * (1 - 6 / 14), 1e-3 * (1 - 13 / 14)])
+
+
+@pytest.mark.parametrize("settings", [{}, {"freeze": "backbone"}], ids=["all", "frozen"])
+def test_a_head_s_own_rate_is_reported(toy, settings):
+    """The pooler is as deep as the head, and has the usual one."""
+    [report] = train(toy(max_epochs=1, schedule="constant", head_learning_rate_multiplier=10.0, **settings))
+    assert report.metrics["learning_rate"] == 1e-3
+    assert report.metrics["learning_rate/head"] == pytest.approx(1e-2)
+    assert report.metrics.get("learning_rate/depth_03", 1e-3) == 1e-3
 
 
 def test_closing_the_generator_stops_the_run(toy):
@@ -145,7 +159,7 @@ def test_every_schedule_trains(toy, schedule):
     ("optimizer", "learning_rate"), [("adamw", 1e-3), ("radam", 1e-2), ("adafactor", 5e-2), ("sgd", 0.1)]
 )
 def test_every_optimizer_trains(toy, optimizer, learning_rate):
-    reports = train(toy(optimizer=optimizer, learning_rate=learning_rate, max_epochs=20))
+    reports = train(toy(optimizer=optimizer, learning_rate=learning_rate, warmup_ratio=0.2, max_epochs=20))
     assert reports[-1].metrics["train_loss"] < 0.9 * reports[0].metrics["train_loss"]
 
 
@@ -167,7 +181,7 @@ def test_averaged_weights_are_what_is_evaluated_and_saved(toy, average, tmp_path
     )
     assert not all(torch.equal(saved[name], tensor) for name, tensor in own.items())
     splits = tokenized_splits(config.data, config.model, config.max_length)
-    again = evaluate(saved_model(folder / "model"), splits.valid, "fp32", labels=splits.labels)
+    again = evaluate(saved_model(folder / "model"), splits.valid, "fp32", task=splits.task, labels=splits.labels)
     assert again.metrics["loss"] == pytest.approx(last.metrics["loss"], abs=1e-6)
 
 
@@ -273,7 +287,9 @@ def test_each_class_and_each_weight_can_be_looked_at(toy):
 
 
 def test_a_frozen_backbone_stays_as_it_was(toy, tmp_path):
-    start = new_model(toy(), model_folder("tiny", toy().data), ("colour", "fruit", "traffic")).state_dict()
+    start = new_model(
+        toy(), model_folder("tiny", toy().data), "classification", ("colour", "fruit", "traffic")
+    ).state_dict()
     after = weights_after(toy(max_epochs=1, freeze="backbone"), tmp_path / "frozen")
     for name, tensor in after.items():
         assert torch.equal(tensor, start[name]) == name.startswith("bert."), name

@@ -10,6 +10,7 @@ from scipy.special import softmax
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from train_fn.losses.classification import cross_entropy, focal
+from train_fn.losses.multi_label import bce
 from train_fn.losses.ranking import listwise, pairwise
 from train_fn.losses.regression import huber, mae, mse
 
@@ -248,3 +249,11 @@ def test_listwise_of_a_whole_split_needs_no_table_of_rows_by_rows():
     with Recorded() as recorded:
         listwise(*judged(rows=2_000, queries=100))
     assert recorded.largest < 2 * 2_000
+
+
+def test_binary_cross_entropy_is_the_mean_over_labels_of_minus_log_of_what_was_said_of_the_truth():
+    random = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(12, 5, dtype=torch.float64, generator=random)
+    targets = torch.randint(2, (12, 5), generator=random).double()
+    truth = torch.where(targets == 1, torch.sigmoid(logits), 1 - torch.sigmoid(logits))
+    torch.testing.assert_close(bce(logits, targets), -truth.log().mean(dim=1), atol=1e-6, rtol=1e-6)

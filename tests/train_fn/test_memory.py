@@ -6,11 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from train_fn import setup
+from train_fn import text_material
 from train_fn.errors import InfeasibleError
 from train_fn.text import epochs, train
 
-BUILD = setup.new_model
+BUILD = text_material.new_model
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def running_out(monkeypatch):
                 model.classifier.register_full_backward_hook(run_out)
             return model
 
-        monkeypatch.setattr(setup, "new_model", new_model)
+        monkeypatch.setattr(text_material, "new_model", new_model)
         return passes
 
     return arm
@@ -96,6 +96,6 @@ def test_a_run_whose_single_row_does_not_fit_says_so(toy, monkeypatch):
         model.register_forward_pre_hook(run_out)
         return model
 
-    monkeypatch.setattr(setup, "new_model", new_model)
+    monkeypatch.setattr(text_material, "new_model", new_model)
     with pytest.raises(InfeasibleError, match="`micro_batch_size` must leave room on the device, got .* with 1 row"):
         train(toy())

@@ -9,6 +9,7 @@ from sklearn.metrics import average_precision_score, f1_score, ndcg_score, roc_a
 
 from train_fn.metrics import HIGHER_IS_BETTER
 from train_fn.metrics.classification import classification_metrics, confusion, per_class, scores
+from train_fn.metrics.multi_label import multi_label_metrics
 from train_fn.metrics.ranking import ranking_metrics
 from train_fn.metrics.regression import regression_metrics
 
@@ -189,14 +190,19 @@ def test_metrics_of_numbers_are_their_formulas():
     [
         ([2.0], [3.0], {"r2", "pearson", "spearman"}),
         ([2.0, 2.0], [1.0, 3.0], {"r2", "pearson", "spearman"}),
-        ([1.0, 3.0], [2.0, 2.0], {"pearson", "spearman"}),
+        ([1.0, 3.0], [2.0, 2.0], set()),
         ([1.0, 3.0], [2.0, 2.5], set()),
     ],
 )
-def test_what_has_no_meaning_for_constant_numbers_is_left_out(targets, outputs, left_out):
+def test_what_has_no_meaning_for_constant_targets_is_left_out(targets, outputs, left_out):
     found = regression_metrics(numpy.array(targets), numpy.array(outputs))
     assert found.keys() == HIGHER_IS_BETTER["regression"].keys() - {"loss"} - left_out
     assert all(math.isfinite(value) for value in found.values())
+
+
+def test_constant_outputs_correlate_with_nothing():
+    found = regression_metrics(numpy.array([1.0, 3.0]), numpy.array([2.0, 2.0]))
+    assert found["pearson"] == found["spearman"] == 0
 
 
 # of rankings
@@ -267,14 +273,24 @@ def test_no_relevant_row_gives_no_metric():
 # of all kinds
 
 
+def several(seed=0, rows=60, labels=5):
+    """Some rows without any label; the first label is in no row."""
+    random = numpy.random.default_rng(seed)
+    targets = (random.random((rows, labels)) < 0.3).astype(int)
+    targets[:, 0] = 0
+    return targets, 0.35 * targets + 0.65 * random.random((rows, labels))
+
+
 FOUND = {
     "classification": (classification_metrics, *classified()),
     "regression": (regression_metrics, *measured()),
     "ranking": (lambda grades, scores: ranking_metrics(grades, scores, judged()[2]), *judged()[:2]),
+    "multi_label": (multi_label_metrics, *several()),
 }
 PERFECT = {
     "classification": odds(classified()[0], 4),
     "regression": measured()[0],
+    "multi_label": several()[0],
     "ranking": judged()[0],
 }
 
@@ -296,3 +312,21 @@ def test_the_better_direction_of_every_metric_is_that_of_perfect_answers(task):
 def test_metrics_are_plain_floats(task):
     metrics, targets, answers = FOUND[task]
     assert {type(value) for value in metrics(targets, answers).values()} == {float}
+
+
+@given(seeds)
+@settings(max_examples=50, deadline=None)
+def test_scores_of_several_labels_follow_their_definitions(seed):
+    targets, probabilities = several(seed)
+    said, found = probabilities > 0.5, multi_label_metrics(targets, probabilities)
+    hits, wanted = (said & (targets == 1)).sum(), targets.sum()
+    assert found["accuracy"] == pytest.approx((said == targets).all(axis=1).mean())
+    assert found["hamming_loss"] == pytest.approx((said != targets).mean())
+    assert found["precision_micro"] == pytest.approx(hits / max(1, said.sum()))
+    assert found["recall_micro"] == pytest.approx(hits / max(1, wanted))
+    assert found["f1_micro"] == pytest.approx(2 * hits / max(1, said.sum() + wanted))
+    measured = targets.any(axis=0)  # no label is in all of 60 rows
+    assert found["map"] == pytest.approx(
+        numpy.mean([average_precision_score(targets[:, i], probabilities[:, i]) for i in numpy.flatnonzero(measured)])
+    )
+    assert found.keys() | {"loss"} == HIGHER_IS_BETTER["multi_label"].keys()

@@ -17,7 +17,9 @@ needs_minilm = pytest.mark.skipif(
 
 
 def build_classifier(config, labels):
-    return new_model(config, model_folder(config.model, config.data), labels)
+    return new_model(
+        config, model_folder(config.model, config.data), "classification" if labels else "regression", labels
+    )
 
 
 @pytest.fixture

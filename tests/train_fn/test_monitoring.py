@@ -10,9 +10,9 @@ def optimizer():
     low, high, bias = (torch.nn.Parameter(torch.randn(shape)) for shape in ((4, 3), (3, 3), (3,)))
     return torch.optim.SGD(
         [
-            {"params": [low], "depth": 0, "lr": 0.01, "peak_lr": 0.02},
-            {"params": [high], "depth": 1, "lr": 0.1, "peak_lr": 0.2},
-            {"params": [bias], "depth": 1, "lr": 0.1, "peak_lr": 0.2},
+            {"params": [low], "depth": 0, "place": "depth_00", "lr": 0.01, "peak_lr": 0.02},
+            {"params": [high], "depth": 1, "place": "depth_01", "lr": 0.1, "peak_lr": 0.2},
+            {"params": [bias], "depth": 1, "place": "depth_01", "lr": 0.1, "peak_lr": 0.2},
         ],
         lr=0.1,
     )
@@ -36,10 +36,11 @@ def test_a_step_is_measured_against_the_weights_of_its_depth(optimizer):
 
 
 def test_rates_are_told_by_depth_where_they_differ(optimizer):
-    assert learning_rates(optimizer) == {"learning_rate/depth_00": 0.01, "learning_rate/depth_01": 0.1}
+    assert learning_rates(optimizer, 0.1) == {"learning_rate/depth_00": 0.01, "learning_rate/depth_01": 0.1}
     for group in optimizer.param_groups:
         group["lr"] = 0.1
-    assert learning_rates(optimizer) == {}
+    assert learning_rates(optimizer, 0.1) == {}
+    assert learning_rates(optimizer, 0.01) == {"learning_rate/depth_00": 0.1, "learning_rate/depth_01": 0.1}
 
 
 def test_a_model_is_summed_up():
@@ -52,5 +53,5 @@ def test_a_histogram_counts_every_finite_value_once():
     values = torch.cat([torch.linspace(-1, 3, 100), torch.tensor([float("nan"), float("inf")])])
     found = histogram(values)
     assert (found["low"], found["high"], sum(found["counts"])) == (-1, 3, 100)
-    assert sum(histogram(torch.ones(7))["counts"]) == 7
+    assert histogram(torch.full((7,), 0.5)) == {"low": 0.5, "high": 0.5, "counts": [7]}
     assert histogram(torch.tensor([float("nan")]))["counts"] == []

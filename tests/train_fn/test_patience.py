@@ -27,6 +27,12 @@ def test_a_gain_below_the_minimum_counts_as_none(value, evaluations):
     assert waited([1.0, value], higher_is_better=False, min_gain=0.1 - 1e-9).evaluations == evaluations
 
 
+@pytest.mark.parametrize("best", [0.0, 0.1, 0.3, 0.6, 0.8])
+def test_a_gain_of_exactly_the_minimum_counts_however_it_is_rounded(best):
+    assert waited([best, best + 0.1], higher_is_better=True, min_gain=0.1).evaluations == 0
+    assert waited([best + 0.1, best], higher_is_better=False, min_gain=0.1).evaluations == 0
+
+
 def test_small_gains_add_up_to_one():
     """They are measured from the last gain that counted, so slow progress is not mistaken for none."""
     assert waited([1.0, 0.95, 0.9, 0.85], higher_is_better=False, min_gain=0.14).best_step == 4

@@ -51,9 +51,46 @@ def test_gradients_are_clipped_after_the_scaler_s_factor_is_taken_out(toy, no_dr
     assert half.metrics["grad_norm"] == pytest.approx(full.metrics["grad_norm"], rel=0.05)
 
 
+FP32 = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+
+
+def of_fp32():
+    return [setting.fp32_precision for setting in FP32]
+
+
+@pytest.fixture
+def _settings_come_back():
+    before = of_fp32()
+    yield
+    torch.set_float32_matmul_precision("highest")
+    for setting, own in zip(FP32, before, strict=True):
+        setting.fp32_precision = own
+
+
+@pytest.mark.usefixtures("_settings_come_back")
+@pytest.mark.parametrize(("precision", "inside"), [("fp32", "ieee"), ("bf16", "ieee"), ("tf32", "tf32")])
+@pytest.mark.parametrize("own", ["none", "ieee", "tf32"])
+def test_products_and_convolutions_are_as_precise_as_said_and_then_as_the_caller_had_them(precision, inside, own):
+    for setting in FP32:
+        setting.fp32_precision = own
+    before = of_fp32()
+    with products(precision, torch.device("cuda")):
+        assert of_fp32() == [inside, inside]
+    assert of_fp32() == before
+
+
+@pytest.mark.usefixtures("_settings_come_back")
+@pytest.mark.parametrize("own", ["highest", "high", "medium"])
 @pytest.mark.parametrize("precision", ["fp32", "tf32"])
-def test_products_leave_the_caller_s_setting_as_it_was(precision):
-    before = torch.backends.cuda.matmul.allow_tf32
-    with products(precision):
-        assert torch.backends.cuda.matmul.allow_tf32 == (precision == "tf32")
-    assert torch.backends.cuda.matmul.allow_tf32 == before
+def test_a_caller_who_speaks_of_products_in_the_older_way_finds_his_own(precision, own):
+    torch.set_float32_matmul_precision(own)
+    with products(precision, torch.device("cuda")):
+        pass
+    assert torch.get_float32_matmul_precision() == own
+
+
+@pytest.mark.usefixtures("_settings_come_back")
+def test_on_a_processor_nothing_is_set():
+    before = of_fp32()
+    with products("fp32", CPU):
+        assert of_fp32() == before

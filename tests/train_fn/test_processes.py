@@ -3,6 +3,8 @@
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import distributed
+from torch.distributed import destroy_process_group
 
 from train_fn.text import epochs
 
@@ -63,14 +65,23 @@ def test_processes_draw_dropout_of_their_own(toy, steady):
     assert [steady(report) for report in first] == [steady(report) for report in again]
 
 
-def test_closing_the_generator_ends_the_other_processes(toy):
+def test_closing_the_generator_ends_the_other_processes_before_they_could_miss_the_group(toy, capfd, monkeypatch):
     import multiprocessing
 
+    still_there = []
+
+    def destroy():
+        still_there.extend(multiprocessing.active_children())
+        destroy_process_group()
+
+    monkeypatch.setattr(distributed, "destroy_process_group", destroy)
     run = epochs(toy(num_processes=2, max_epochs=50))
     next(run)
     assert multiprocessing.active_children()
     run.close()
+    assert not still_there
     assert not multiprocessing.active_children()
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

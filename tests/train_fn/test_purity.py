@@ -2,11 +2,11 @@
 
 import copy
 import json
+import pickle
 import random
 import subprocess
 import sys
 import warnings
-from dataclasses import asdict
 
 import numpy
 import pytest
@@ -46,16 +46,15 @@ def test_another_run_in_between_changes_nothing(toy, steady, settings):
 def test_two_processes_give_the_same_reports(toy, steady):
     config = toy(**RICH)
     script = (
-        "import json, sys, torch; torch.set_num_threads(1);"
-        "from train_fn.config import TextConfig; from train_fn.data import DataConfig; from train_fn.text import train;"
-        "settings = json.loads(sys.stdin.read()); data = DataConfig(**settings.pop('data'));"
-        "print(json.dumps([dict(report.metrics) for report in train(TextConfig(data=data, **settings))]))"
+        "import json, pickle, sys, torch; torch.set_num_threads(1);"
+        "from train_fn.text import train;"
+        "config = pickle.loads(sys.stdin.buffer.read());"
+        "print(json.dumps([dict(report.metrics) for report in train(config)]))"
     )
     ran = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script],
-        input=json.dumps(asdict(config)),
+        input=pickle.dumps(config),
         capture_output=True,
-        text=True,
         check=True,
     )
     elsewhere = [

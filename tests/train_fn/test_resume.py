@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from train_fn.checkpoint import commit, verify
+from train_fn.checkpoint import CheckpointError, commit, verify
+from train_fn.saved_weights import saved_weights
 from train_fn.text import epochs
 
 DROPOUT = {"hidden_dropout": 0.2, "attention_dropout": 0.2, "classifier_dropout": 0.2}
@@ -129,7 +130,7 @@ ITEMS = {
     "micro_batch_size": {},
     "num_averaged": {"ema_decay": 0.99},
     "trend": {},
-    "patience": {"early_stopping_patience": 50, "learning_rate": 3e-2},
+    "patience": {"early_stopping_patience": 50, "learning_rate": 1e-1},
     "plateau": {"schedule": "plateau", "plateau_patience": 3, "learning_rate": 3e-2},
     "drops": {"schedule": "plateau", "plateau_patience": 0, "learning_rate": 3e-2},
     "scaler": {"precision": "fp16"},
@@ -197,9 +198,9 @@ def leave_out(item, folder):
 
 
 def memory_runs_out_at_the_first_step(monkeypatch):
-    from train_fn import setup
+    from train_fn import text_material
 
-    build = setup.new_model
+    build = text_material.new_model
 
     def new_model(*arguments):
         model, calls = build(*arguments), []
@@ -212,7 +213,7 @@ def memory_runs_out_at_the_first_step(monkeypatch):
         model.register_forward_pre_hook(run_out)
         return model
 
-    monkeypatch.setattr(setup, "new_model", new_model)
+    monkeypatch.setattr(text_material, "new_model", new_model)
 
 
 def test_a_checkpoint_holds_a_model_for_anybody_and_no_pickle(toy, tmp_path):
@@ -240,6 +241,85 @@ def test_the_other_settings_may_change_at_a_checkpoint(toy, tmp_path):
     commit(tmp_path / "epoch-1", report.save)
     (longer,) = epochs(toy(max_epochs=2, layer_decay=0.5, learning_rate=1e-4), tmp_path / "epoch-1")
     assert longer.epoch == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"optimizer": "sgd"}, "`optimizer` must stay adamw when a run goes on from .*, got sgd"),
+        ({"amsgrad": True}, "`amsgrad` must stay False"),
+        ({"lora_rank": 2}, "`lora_rank` must stay 0"),
+        ({"freeze": "backbone"}, "`freeze` must stay nothing"),
+        ({"batch_size": 8}, "`batch_size` must stay 16"),
+    ],
+)
+def test_but_not_those_that_a_checkpoint_depends_on(toy, tmp_path, settings, message):
+    (report,) = epochs(toy(max_epochs=1))
+    commit(tmp_path / "epoch-1", report.save)
+    with pytest.raises(CheckpointError, match=message):
+        next(epochs(toy(max_epochs=2, **settings), tmp_path / "epoch-1"))
+
+
+def test_an_average_that_is_no_longer_asked_for_is_let_go(toy, tmp_path):
+    (report,) = epochs(toy(max_epochs=1, ema_decay=0.9))
+    commit(tmp_path / "epoch-1", report.save)
+    second, third = epochs(toy(max_epochs=3), tmp_path / "epoch-1")
+    assert second.metrics["loss"] != third.metrics["loss"]  # of weights that learn, not of an average that stands
+
+
+def test_an_average_that_is_new_begins_at_the_checkpoint(toy, tmp_path):
+    (report,) = epochs(toy(max_epochs=1))
+    commit(tmp_path / "epoch-1", report.save)
+    kept = saved_weights(tmp_path / "epoch-1" / "model")
+    (second,) = epochs(toy(max_epochs=2, ema_decay=0.999999, learning_rate=1e-12), tmp_path / "epoch-1")
+    commit(tmp_path / "epoch-2", second.save)
+    averaged = saved_weights(tmp_path / "epoch-2" / "model")
+    for name, tensor in kept.items():
+        torch.testing.assert_close(averaged[name], tensor, atol=1e-4, rtol=0)
+
+
+def test_a_run_that_gets_more_patience_goes_on(toy, tmp_path):
+    settings = {"early_stopping_patience": 1, "learning_rate": 1e-2, "max_epochs": 12}
+    *_, last = epochs(toy(**settings))
+    for number, report in enumerate(epochs(toy(**settings))):
+        commit(tmp_path / str(number), report.save)
+    more = list(epochs(toy(**settings | {"early_stopping_patience": 4}), tmp_path / str(number)))
+    best = min(report.metrics["loss"] for report in more)
+    assert more[-1].epoch > last.epoch and more[-1].metrics["loss"] == min(best, last.metrics["loss"])
+
+
+@pytest.mark.parametrize("damage", ["state.json", "training.safetensors", "model/model.safetensors"])
+@pytest.mark.parametrize("how", ["missing", "cut"])
+def test_a_damaged_checkpoint_is_said_to_be_one(toy, tmp_path, damage, how):
+    (report,) = epochs(toy(max_epochs=1))
+    commit(tmp_path / "epoch-1", report.save)
+    file = tmp_path / "epoch-1" / damage
+    if how == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(
+        CheckpointError, match="a checkpoint must be whole, got .*epoch-1 damaged: .*; use an older one"
+    ):
+        next(epochs(toy(max_epochs=2), tmp_path / "epoch-1"))
+
+
+def test_a_checkpoint_that_lost_tensors_is_not_resumed_with_new_ones(toy, tmp_path):
+    (report,) = epochs(toy(max_epochs=1))
+    commit(tmp_path / "epoch-1", report.save)
+    save_file({}, tmp_path / "epoch-1" / "training.safetensors")
+    with pytest.raises(CheckpointError, match="a checkpoint must be whole"):
+        next(epochs(toy(max_epochs=2), tmp_path / "epoch-1"))
+
+
+def test_histograms_of_restored_weights_do_not_depend_on_a_resume(toy, tmp_path):
+    config = toy(early_stopping_patience=1, learning_rate=1e-2, max_epochs=12, histograms=True)
+    whole = []
+    for number, report in enumerate(epochs(config)):
+        whole.append(report)
+        commit(tmp_path / str(number), report.save)
+    (again,) = epochs(config, tmp_path / str(number - 1))
+    assert again.details == whole[-1].details
 
 
 def test_a_snapshot_may_be_written_when_the_run_has_long_gone_on(toy, tmp_path):

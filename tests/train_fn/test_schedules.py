@@ -7,7 +7,7 @@ from torch.optim import lr_scheduler
 from transformers import get_cosine_with_hard_restarts_schedule_with_warmup, get_linear_schedule_with_warmup
 
 from train_fn.config import ScheduleName, TrainingConfig
-from train_fn.schedules import SHAPES, schedule
+from train_fn.schedules import SHAPES, schedule, warmup
 
 DECAYING = ["linear", "cosine", "cosine_restarts", "one_cycle", "wsd"]
 
@@ -58,6 +58,11 @@ def test_warm_up_rises_in_equal_steps_to_the_peak(name):
 def test_no_step_is_taken_at_rate_zero_in_a_short_run(name, warmup_ratio):
     found = factors(num_steps=7, epochs=1, schedule=name, warmup_ratio=warmup_ratio)
     assert all(0 < factor <= 1 for factor in found)
+
+
+@pytest.mark.parametrize(("ratio", "num_steps", "steps"), [(0.07, 100, 7), (0.55, 100, 55), (0.14, 50, 7), (0.1, 7, 1)])
+def test_warm_up_has_the_very_share_of_the_steps(ratio, num_steps, steps):
+    assert warmup(TrainingConfig(warmup_ratio=ratio), num_steps) == steps
 
 
 def test_a_warm_up_longer_than_the_run_is_all_of_it():

@@ -9,7 +9,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 from train_fn import text
 from train_fn.config import TextConfig
-from train_fn.data import DataConfig
+from train_fn.data import TextDataConfig, load
 from train_fn.text import epochs, train
 
 WORTH = {"apple": 1, "pear": 2, "plum": 3, "fig": 4, "cherry": 5, "quince": 6}
@@ -32,7 +32,7 @@ def prices(folder):
     chance = random.Random(0)
     baskets = [[chance.choice(list(WORTH)) for _ in range(1 + index % 5)] for index in range(300)]
     rows = [(" ".join(basket), 1_000 + 100 * sum(WORTH[fruit] for fruit in basket)) for basket in baskets]
-    return DataConfig(
+    return TextDataConfig(
         file=write(folder / "prices.csv", ("text", "label"), rows), task="regression", cache=str(folder / "cache")
     )
 
@@ -46,7 +46,7 @@ def answers(folder):
         for fruit in chance.sample(list(WORTH), 3 + number % 4):
             rows.append((f"basket {number}", fruit, WORTH[fruit] // 2))
     path = write(folder / "answers.csv", ("query", "text", "label"), rows)
-    return DataConfig(file=path, task="ranking", query="query", cache=str(folder / "cache"))
+    return TextDataConfig(file=path, task="ranking", query="query", cache=str(folder / "cache"))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def same(folder):
         other = one if index % 2 else chance.choice([fruit for fruit in WORTH if fruit != one])
         rows.append((one, other, "same" if one == other else "other"))
     path = write(folder / "same.csv", ("one", "two", "label"), rows)
-    return DataConfig(file=path, text="one", text_pair="two", cache=str(folder / "cache"))
+    return TextDataConfig(file=path, text="one", text_pair="two", cache=str(folder / "cache"))
 
 
 def config(data, **settings):
@@ -129,3 +129,43 @@ def test_early_stopping_by_a_metric_of_the_task(prices):
     best = max(report.metrics["r2"] for report in reports)
     assert len(reports) < 31
     assert reports[-1].metrics["r2"] == pytest.approx(best)
+
+
+@pytest.fixture(scope="module")
+def baskets(folder):
+    """A text has the label of each kind of fruit in it, and none where there is none."""
+    chance = random.Random(0)
+    rows = []
+    for index in range(500):
+        fruit = chance.sample(list(WORTH), index % 4)
+        others = [chance.choice(["bus", "tram", "red", "blue"]) for _ in range(3)]
+        words = fruit + others
+        chance.shuffle(words)
+        rows.append((" ".join(words), "|".join(sorted(fruit))))
+    path = write(folder / "baskets.csv", ("text", "label"), rows)
+    return TextDataConfig(file=path, task="multi_label", label_separator="|", cache=str(folder / "cache"))
+
+
+def test_rows_may_have_several_labels_or_none(baskets, tmp_path):
+    settings = {"max_epochs": 20, "learning_rate": 1e-3, "batch_size": 16, "precision": "fp32"}
+    for last in epochs(TextConfig(data=baskets, model="tiny", **settings)):
+        folder = tmp_path / f"{last.epoch}"
+        folder.mkdir()
+        last.save(folder)
+    assert last.metrics["f1_micro"] > 0.9 and last.metrics["map"] > 0.9
+    assert last.details["classes"].keys() == WORTH.keys()
+    ask = pipeline("text-classification", str(folder / "model"), top_k=None)
+    valid = load(baskets).valid
+    right = 0
+    for words, target in zip(valid.texts, valid.targets, strict=True):
+        said = {answer["label"] for answer in ask(words)[0] if answer["score"] > 0.5}
+        right += said == {sorted(WORTH)[index] for index in target.nonzero()[0]}
+    assert right / len(valid.texts) == pytest.approx(last.metrics["accuracy"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("label_smoothing", 0.1), ("class_weights", "balanced"), ("sampling_power", 0.5), ("r_drop", 1)]
+)
+def test_what_needs_one_class_a_row_is_refused_for_several(baskets, name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be .* for multi_label"):
+        TextConfig(data=baskets, **{name: value})

@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score
 
 from train_fn import text
 from train_fn.config import TextConfig
-from train_fn.data import DataConfig
+from train_fn.data import TextDataConfig
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def test_preparing_refuses_a_model_that_is_not_there(toy):
 
 def test_preparing_refuses_data_that_are_not_there():
     with pytest.raises(ValueError, match="no-such.csv"):
-        text.prepare(TextConfig(model="tiny", data=DataConfig(file="no-such.csv")))
+        text.prepare(TextConfig(model="tiny", data=TextDataConfig(file="no-such.csv")))
 
 
 def test_a_checkpoint_is_scored_on_the_sealed_rows_beside_the_linear_model(toy, tmp_path):
-    config = toy(max_epochs=4)
+    config = toy(max_epochs=6)
     *_, last = epochs_saved_to(tmp_path, config)
     result = text.test(config, last)
     assert result.labels == ("colour", "fruit", "traffic")

@@ -1,4 +1,7 @@
-"""How wrong the odds of the classes are: logits (rows, classes) and class ids (rows,) -> losses (rows,)."""
+"""How wrong the odds of the classes are: logits (rows, classes) and class ids (rows,) -> losses (rows,).
+
+In place of class ids targets may be shares of the classes (rows, classes), which add up to 1, as mixed images have.
+"""
 
 import torch
 from torch.nn import functional
@@ -8,7 +11,10 @@ from train_fn.losses.precise import precise
 
 def cross_entropy(logits: torch.Tensor, targets: torch.Tensor, *, label_smoothing: float) -> torch.Tensor:
     """With label smoothing (Szegedy et al. 2015, arXiv:1512.00567): the target is 1 - s on the class and s evenly."""
-    return functional.cross_entropy(precise(logits), targets, label_smoothing=label_smoothing, reduction="none")
+    logits = precise(logits)
+    if targets.is_floating_point():
+        targets = targets.to(logits.dtype)
+    return functional.cross_entropy(logits, targets, label_smoothing=label_smoothing, reduction="none")
 
 
 def focal(logits: torch.Tensor, targets: torch.Tensor, *, gamma: float, label_smoothing: float) -> torch.Tensor:
@@ -19,5 +25,8 @@ def focal(logits: torch.Tensor, targets: torch.Tensor, *, gamma: float, label_sm
     # 1 - p without cancellation; above 0, where a power below 1 has no finite slope
     missed = (-torch.expm1(log_p)).clamp(min=torch.finfo(log_p.dtype).tiny)
     shares = -(missed**gamma) * log_p
-    of_class = shares.gather(1, targets[:, None]).squeeze(1)
+    if targets.is_floating_point():
+        of_class = (targets * shares).sum(dim=1)
+    else:
+        of_class = shares.gather(1, targets[:, None]).squeeze(1)
     return (1 - label_smoothing) * of_class + label_smoothing * shares.mean(dim=1)

@@ -16,7 +16,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-BINS = 15  # of the calibration error, as in Guo et al. 2017
+from train_fn.metrics.answers import calibration_error
 
 
 def classification_metrics(targets: numpy.ndarray, probabilities: numpy.ndarray) -> dict[str, float]:
@@ -29,7 +29,7 @@ def classification_metrics(targets: numpy.ndarray, probabilities: numpy.ndarray)
         "recall_macro": float(recall_score(targets, predictions, average="macro", zero_division=0)),
         **roc_auc(targets, probabilities),
         "mcc": mcc(targets, predictions),
-        "ece": calibration_error(targets, probabilities),
+        "ece": calibration_error(predictions == targets, probabilities.max(axis=1)),
     }
 
 
@@ -61,13 +61,6 @@ def mcc(targets: numpy.ndarray, predictions: numpy.ndarray) -> float:
     if len(numpy.union1d(targets, predictions)) == 1:
         return 0.0
     return float(matthews_corrcoef(targets, predictions))
-
-
-def calibration_error(targets: numpy.ndarray, probabilities: numpy.ndarray) -> float:
-    """Expected calibration error (Guo et al. 2017, arXiv:1706.04599): confidence against accuracy, in equal bins."""
-    confidence, right = probabilities.max(axis=1).astype(float), probabilities.argmax(axis=1) == targets
-    bins = numpy.ceil(confidence * BINS).astype(int)  # each with its upper end, as in the paper
-    return float(numpy.abs(numpy.bincount(bins, weights=confidence - right)).sum() / len(targets))
 
 
 def per_class(

@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from train_fn.data import DataConfig
+from train_fn.data import TextDataConfig
 
 TEXTS = {
     "날씨": ["오늘 비가 올까", "내일 날씨 알려 줘", "주말에 눈이 오나", "우산을 챙겨야 할까"],
@@ -32,11 +32,11 @@ def csv(table: pd.DataFrame, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def config(csv: Path, tmp_path: Path) -> Callable[..., DataConfig]:
+def config(csv: Path, tmp_path: Path) -> Callable[..., TextDataConfig]:
     """A config of the small file, or of what is given instead of it."""
 
-    def build(**fields: object) -> DataConfig:
+    def build(**fields: object) -> TextDataConfig:
         origin = {} if {"train", "source"} & fields.keys() else {"file": str(csv)}
-        return DataConfig(**{**origin, "cache": str(tmp_path / "cache"), **fields})  # type: ignore[arg-type]
+        return TextDataConfig(**{**origin, "cache": str(tmp_path / "cache"), **fields})  # type: ignore[arg-type]
 
     return build

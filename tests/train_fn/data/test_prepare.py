@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from train_fn.data import DataConfig, load, open_test, prepare
+from train_fn.data import CleaningConfig, TextDataConfig, load, open_test, prepare
 from train_fn.errors import DataError
 
-Config = Callable[..., DataConfig]
+Config = Callable[..., TextDataConfig]
 DATA = Path("../shared/data")
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data, which is absent here")
 
@@ -36,7 +36,7 @@ def test_loaded_rows_are_those_of_the_file(config: Config, table: pd.DataFrame) 
 
 
 def test_loading_never_touches_the_sealed_test(config: Config) -> None:
-    (prepare(config()).folder / "test.parquet").unlink()
+    (prepare(config()).folder / "test.sealed").unlink()
     assert len(load(config()).train.texts) == 84
 
 
@@ -69,9 +69,9 @@ def test_a_changed_file_is_prepared_anew(config: Config, csv: Path) -> None:
 
 def test_bad_data_leave_nothing_behind(config: Config, csv: Path, tmp_path: Path) -> None:
     csv.write_text("text,label\nsome words,a\n")
-    with pytest.raises(DataError, match="needs 3 rows of every label, got fewer of 'a'"):
+    with pytest.raises(DataError, match="rows must be left after cleaning, got none of 1: label on one row only"):
         prepare(config())
-    assert not (tmp_path / "cache").exists()
+    assert list((tmp_path / "cache" / "data").iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_is_one_line(config: Config, csv: Path) -> None:
@@ -115,4 +115,5 @@ def test_seventy_seven_banking_intents_survive_a_short_run(config: Config) -> No
 @needs_data
 def test_a_dirty_file_is_refused_with_its_first_bad_row(config: Config) -> None:
     with pytest.raises(DataError, match="must have a label, got 60 without, the first in data row 33"):
-        prepare(config(file=str(DATA / "dirty" / "chatbot_ko_dirty.csv")))
+        path = str(DATA / "dirty" / "chatbot_ko_dirty.csv")
+        prepare(config(file=path, cleaning=CleaningConfig(missing_labels="refuse")))

@@ -9,19 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from train_fn import data
-from train_fn.data import DataConfig
-from train_fn.data.check import labelled_texts
+from train_fn.data import TextDataConfig
+from train_fn.data.select import select
 from train_fn.data.split import complete, drawn_queries, subset
 from train_fn.errors import DataError
 
-NUMBERS = DataConfig(file="rows.csv", task="regression")
-GRADES = DataConfig(file="rows.csv", task="ranking", query="query")
+NUMBERS = TextDataConfig(file="rows.csv", task="regression")
+GRADES = TextDataConfig(file="rows.csv", task="ranking", query="query")
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"task": "sorting"}, "`task` must be one of classification, regression, ranking, got 'sorting'"),
+        ({"task": "sorting"}, "`task` must be one of classification, multi_label, regression, ranking, got 'sorting'"),
         ({"task": "ranking"}, "`query` must name a column for ranking, got None; name the column of the query"),
         ({"query": "q"}, "`query` goes with `task: ranking`, got 'q' for classification; leave it out"),
         ({"task": "ranking", "query": "q", "text_pair": "b"}, "`text_pair` must be None for ranking"),
@@ -31,34 +31,13 @@ GRADES = DataConfig(file="rows.csv", task="ranking", query="query")
 )
 def test_fields_that_do_not_fit_together_are_refused(fields: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError) as error:
-        DataConfig(file="rows.csv", **fields)  # type: ignore[arg-type]
+        TextDataConfig(file="rows.csv", **fields)  # type: ignore[arg-type]
     assert str(error.value).startswith(message)
 
 
-def test_a_number_counts_however_it_is_typed() -> None:
-    table = pd.DataFrame({"text": list("abcd"), "label": ["3", 4.5, np.int64(2), " -1e3 "]}, dtype=object)
-    assert labelled_texts(table, NUMBERS, "rows.csv")["label"].tolist() == [3.0, 4.5, 2.0, -1000.0]
-
-
-@pytest.mark.parametrize(
-    ("label", "config", "message"),
-    [
-        ("high", NUMBERS, "every row must have a finite number as its label for regression, got 1 without"),
-        (float("inf"), NUMBERS, "every row must have a finite number as its label for regression, got 1 without"),
-        (None, NUMBERS, "every row must have a label, got 1 without, the first in data row 2"),
-        (-1, GRADES, "every row must have a grade of 0 or more, got 1 without, the first in data row 2"),
-    ],
-)
-def test_a_label_that_is_no_number_is_named_by_its_row(label: object, config: DataConfig, message: str) -> None:
-    table = pd.DataFrame({"query": list("qqq"), "text": list("abc"), "label": [1, label, 2]}, dtype=object)
-    with pytest.raises(DataError) as error:
-        labelled_texts(table, config, "rows.csv")
-    assert f"rows.csv: {message}" in str(error.value) and "\n" not in str(error.value)
-
-
-def write(folder: Path, table: pd.DataFrame, **fields: object) -> DataConfig:
+def write(folder: Path, table: pd.DataFrame, **fields: object) -> TextDataConfig:
     table.to_csv(folder / "rows.csv", index=False)
-    return DataConfig(file=str(folder / "rows.csv"), cache=str(folder / "cache"), **fields)  # type: ignore[arg-type]
+    return TextDataConfig(file=str(folder / "rows.csv"), cache=str(folder / "cache"), **fields)  # type: ignore[arg-type]
 
 
 def prices(rows: int = 200) -> pd.DataFrame:
@@ -69,9 +48,9 @@ def prices(rows: int = 200) -> pd.DataFrame:
 def test_numbers_come_back_as_they_were(tmp_path: Path) -> None:
     table = prices()
     splits = data.load(write(tmp_path, table, task="regression"))
-    assert (splits.task, splits.labels, splits.train.targets.dtype) == ("regression", (), np.float32)
+    assert (splits.task, splits.labels, splits.train.targets.dtype) == ("regression", (), np.float64)
     worth = dict(zip(table["text"], table["label"], strict=True))
-    expected = np.array([worth[text] for text in splits.train.texts], dtype=np.float32)
+    expected = np.array([worth[text] for text in splits.train.texts])
     assert np.array_equal(splits.train.targets, expected)
 
 
@@ -123,8 +102,8 @@ def test_a_ranking_is_read_as_query_and_text_with_the_rows_of_a_query_together(t
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(1, 12), min_size=3, max_size=40), st.integers(0, 2**32 - 1))
 def test_no_query_is_in_two_splits(sizes: list[int], seed: int) -> None:
-    config = DataConfig(file="rows.csv", task="ranking", query="query", seed=seed)
-    splits = complete({"all": labelled_texts(answers(sizes), config, "rows.csv")}, config)
+    config = TextDataConfig(file="rows.csv", task="ranking", query="query", seed=seed)
+    splits = complete({"all": select(answers(sizes), config, "rows.csv")}, config)
     questions = [set(split["text"]) for split in splits.values()]
     assert sum(map(len, questions)) == len(sizes) == len(set.union(*questions))
     assert all(questions)
@@ -140,13 +119,13 @@ def test_some_queries_are_drawn_and_some_are_left(sizes: list[int], rows: int, s
 
 
 def test_a_subset_of_a_ranking_holds_whole_queries() -> None:
-    table = labelled_texts(answers([5] * 20), GRADES, "rows.csv")
+    table = select(answers([5] * 20), GRADES, "rows.csv")
     some = subset(table, 33, "max_train_rows", GRADES)
     assert len(some) == 30
     assert set(some["text"].value_counts()) == {5}
 
 
 def test_fewer_queries_than_splits_cannot_be_split() -> None:
-    table = labelled_texts(answers([5, 5]), GRADES, "rows.csv")
+    table = select(answers([5, 5]), GRADES, "rows.csv")
     with pytest.raises(DataError, match="a split into train, valid, test needs 3 queries, got 2; add queries"):
         complete({"all": table}, GRADES)

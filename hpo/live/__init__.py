@@ -1,0 +1,1 @@
+"""Studies in a browser while they run: pages that are read from the ledgers alone, in whatever process."""

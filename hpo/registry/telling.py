@@ -1,0 +1,25 @@
+"""A promotion in a few lines, for a terminal."""
+
+from collections.abc import Iterator
+
+from hpo.registry.promotion import Promotion
+
+
+def lines(done: Promotion) -> Iterator[str]:
+    yield f"{done.model} version {done.version} is champion: trial {done.trial:03d} of {done.study}"
+    tested = (
+        f", {done.test[done.metric]:.4f} on the sealed test ({done.rows:,} rows)" if done.metric in done.test else ""
+    )
+    yield f"  {done.metric} {done.validation:.4f} on validation{tested or '; no sealed test split'}"
+    if done.metric in done.baseline:
+        yield f"  a tuned linear model: {done.baseline[done.metric]:.4f} on the same test rows"
+    if found := done.measured["difference"]:
+        yield (
+            f"  {found['metric']} {found['gain']:+.4f} against version {done.previous}, at least {found['low']:+.4f}; "
+            f"the champion's was {found['champion']:.4f}"
+        )
+    if done.forced is not None and done.refused_by:
+        yield f"  against {len(done.refused_by)} gates, because: {done.forced}"
+    yield f"  {done.measured['size_mb']:.3g} MB" + (
+        f", {done.measured['latency_ms']:.1f} ms for one row" if done.measured["latency_ms"] is not None else ""
+    )

@@ -1,0 +1,79 @@
+"""A view of the ledger that is written while the study runs, on a thread of its own: late if it must, never in the way.
+
+Whatever it writes to may be slow, down or restarted: the ledger keeps what waits, and training does not notice.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from hpo.ledger import Ledger
+from hpo.redaction import redact
+
+EVERY_SECONDS = 2.0
+# after the study's end: so long without anything having gone through, and so often in a row, it is tried again
+LAST_SECONDS, LAST_TRIES, LAST_WAIT = 5.0, 5, 0.2
+
+log = logging.getLogger(__name__)
+
+
+class Writer(Protocol):
+    """Brings one view up to the end of the ledger; after an error the next call goes on from there."""
+
+    ledger: Ledger
+    sent: int  # pieces that have arrived
+
+    def catch_up(self) -> None: ...
+
+    def pause(self) -> None:
+        """The driver stops: whatever has not ended waits."""
+
+
+class Projection(threading.Thread):
+    """Follows the ledger until `finish`. `make` opens the writer, as soon as what it writes to is there."""
+
+    def __init__(self, name: str, make: Callable[[], Writer]) -> None:
+        super().__init__(name=name, daemon=True)
+        self.make = make
+        self.writer: Writer | None = None
+        self.done = threading.Event()
+        self.behind = ""  # why events are still waiting, in one line
+
+    def run(self) -> None:
+        while not self.done.wait(EVERY_SECONDS):
+            self._round()
+        tries, moved = 0, time.monotonic()
+        while not self._round(last=True):
+            if self.progress:
+                tries, moved = 0, time.monotonic()
+            tries += 1
+            if tries >= LAST_TRIES or time.monotonic() - moved > LAST_SECONDS:
+                return
+            time.sleep(LAST_WAIT * tries)
+
+    def finish(self) -> str:
+        """Write what is left; why it could not be written, or nothing."""
+        self.done.set()
+        self.join()
+        if self.writer:
+            self.writer.ledger.close()
+        return self.behind
+
+    def _round(self, last: bool = False) -> bool:
+        """Whether everything has arrived."""
+        before, self.progress = self.writer.sent if self.writer else 0, False
+        try:
+            self.writer = self.writer or self.make()
+            self.writer.catch_up()
+            if last:
+                self.writer.pause()
+            self.behind = ""
+        except Exception as error:
+            behind = f"{type(error).__name__}: {redact(' '.join(str(error).split()))[:200]}"
+            if behind != self.behind:  # of an outage of hours the log tells once
+                log.warning("%s is behind", self.name, exc_info=True)
+            self.behind = behind
+            self.progress = self.writer is not None and self.writer.sent > before
+        return not self.behind

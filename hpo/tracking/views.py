@@ -1,0 +1,101 @@
+"""The views that a study is shown by while it runs, each a projection of the ledger.
+
+They are kept by threads here, or by a process of their own, `python -m hpo.tracking.views NAME VIEW ...`: there what
+they cost is not taken from the loop that hands out trials. That process reads the ledger and writes to the views alone.
+It ends with the driver, whatever ended that: it goes as far as it is told to, and no further than its input lasts.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+from hpo.paths import StudyPaths
+from hpo.processes import MARK
+from hpo.study import Study
+from hpo.tracking import mlflow, tensorboard, weights_and_biases
+from hpo.tracking.log_file import chatter_to
+from hpo.tracking.projection import Projection, Writer
+
+MLFLOW, TENSORBOARD, WANDB = "MLflow", "TensorBoard", "Weights & Biases"
+WRITERS: dict[str, Callable[[StudyPaths], Writer]] = {
+    MLFLOW: lambda paths: mlflow.Writer(paths, mlflow.tracking_uri()),
+    TENSORBOARD: tensorboard.Writer,
+    WANDB: weights_and_biases.Writer,
+}
+APART = (WANDB,)  # never in a process in which a trainable may use the same library in its own way
+FINISH = b"finish\n"
+
+Finish = Callable[[], dict[str, str]]  # writes what is left; why a view is behind its ledger, or "", by its name
+
+
+def chosen(study: Study) -> list[str]:
+    switched = {TENSORBOARD: study.tracking.tensorboard, WANDB: study.tracking.wandb}
+    return [MLFLOW, *(view for view, on in switched.items() if on)]
+
+
+def follow(paths: StudyPaths, views: Sequence[str]) -> Finish:
+    """In threads of this process, and apart what may not be there."""
+    apart = [view for view in views if view in APART]
+    finish = follow_in_threads(paths, [view for view in views if view not in APART])
+    if not apart:
+        return finish
+    finish_apart = follow_apart(paths, apart)
+    return lambda: {**finish(), **finish_apart()}
+
+
+def follow_in_threads(paths: StudyPaths, views: Sequence[str]) -> Finish:
+    projections = [Projection(view, partial(WRITERS[view], paths)) for view in views]
+    for projection in projections:
+        projection.start()
+    return lambda: {projection.name: projection.finish() for projection in projections}
+
+
+def follow_apart(paths: StudyPaths, views: Sequence[str]) -> Finish:
+    """In a process of its own. It bears no mark of the study, which would have it ended together with Ray."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hpo.tracking.views", paths.root.name, *views],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if name != MARK},
+        start_new_session=True,  # Ctrl-C is the driver's
+    )
+
+    def finish() -> dict[str, str]:
+        assert process.stdin is not None and process.stdout is not None
+        with process, suppress(BrokenPipeError):
+            process.stdin.write(FINISH)
+            process.stdin.flush()
+            behind: dict[str, str] = json.loads(process.stdout.read() or "{}")
+        return {view: behind.get(view, f"its process ended with exit code {process.returncode}") for view in views}
+
+    return finish
+
+
+def main(name: str, views: Sequence[str]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # a driver that is told to stop says so
+    told = threading.Event()
+    threading.Thread(target=heed, args=(told,), name="driver", daemon=True).start()
+    paths = StudyPaths.of(name)
+    with chatter_to(paths.log) as screen:
+        finish = follow_in_threads(paths, views)
+        told.wait()
+        json.dump(finish(), screen)
+
+
+def heed(told: threading.Event) -> None:
+    """Until the driver is gone; it is there until it has heard how far the views have come."""
+    while said := os.read(0, len(FINISH)):
+        if said == FINISH:
+            told.set()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

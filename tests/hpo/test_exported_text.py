@@ -1,0 +1,69 @@
+"""A model of texts, as it is kept, verified, loaded, timed and laid out for others: by the real libraries, but tiny."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mlflow.models import Model
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertForSequenceClassification
+
+from hpo.registry.answering import load, timed
+from hpo.registry.model_card import model_card
+from hpo.registry.model_files import metadata, verified
+from hpo.registry.trained_files import lay_out
+from hpo.tracking.mlflow import quiet
+from hpo.tracking.mlflow_model import SAVERS
+from train_fn.checkpoint import MANIFEST, digest, seal_all
+from train_fn.tiny import train_tokenizer
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, while it is imported
+LABELS = ["rain", "sun"]
+ORIGIN = {
+    "study": "s", "trial": 3, "trainable": "train_fn.text:epochs", "data_task": "classification", "labels": LABELS,
+    "config": json.dumps({"data": {"text": "text"}, "max_length": 32}), "data_fingerprint": "ab", "rows": {"test": 9},
+}  # fmt: skip
+RECORD = {
+    "model": "weather", "version": "2", "trial": 3, "study": "s", "by": "me@here", "at": "2026-11-21", "forced": None,
+    "metric": "accuracy", "validation": 0.9, "confirmed": None, "test": {"accuracy": 0.8}, "baseline": {}, "rows": 9,
+    "scores_of_classes": [{"label": "rain", "rows": 9, "candidate": 0.8, "low": 0.5, "high": 0.9}], "previous": None,
+    "measured": {"difference": None, "calibration_error": 0.1, "latency_ms": 2.0, "size_mb": 0.1},
+}  # fmt: skip
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """A checkpoint's `model/` as an MLflow model with its manifest."""
+    torch.manual_seed(0)
+    tokenizer = train_tokenizer(["rain falls", "the sun shines"] * 9)
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        id2label=dict(enumerate(LABELS)), label2id={label: index for index, label in enumerate(LABELS)},
+    )  # fmt: skip
+    for part in (tokenizer, BertForSequenceClassification(config)):
+        part.save_pretrained(tmp_path / "checkpoint" / "model")
+    quiet()
+    SAVERS["model/config.json"](tmp_path / "checkpoint", str(tmp_path / "kept"), Model(), ORIGIN)
+    seal_all(tmp_path / "kept")
+    return verified(tmp_path / "kept", "it", digest(tmp_path / "kept" / MANIFEST))
+
+
+def test_a_model_of_texts_is_verified_answers_and_is_loaded_by_from_pretrained(kept: Path, tmp_path: Path) -> None:
+    assert metadata(kept, "it")["labels"] == LABELS and (timed(kept) or 0) > 0
+    answers = load(kept).predict(["rain falls", "sun"])
+    assert set(answers["label"]) <= set(LABELS)
+
+    lay_out(kept, tmp_path / "out")
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out" / "model")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out" / "model")
+    with torch.inference_mode():
+        scores = model(**tokenizer(["rain falls", "sun"], return_tensors="pt", padding=True)).logits.softmax(1)
+    assert [model.config.id2label[index] for index in scores.argmax(1).tolist()] == list(answers["label"])
+    assert scores.max(1).values.tolist() == pytest.approx(list(answers["score"]), abs=1e-5)
+
+
+def test_its_card_says_what_it_is_for_how_good_and_how_to_run_it() -> None:
+    card = model_card(RECORD, {**ORIGIN, "text_column": "text"})
+    for said in ("into one of 2 classes", "| rain | 9 | 0.800 | 0.500 | 0.900 |", "0 = rain, 1 = sun", "pipeline(",
+                 "fewer than 30 test rows", "off by 0.100"):  # fmt: skip
+        assert said in card
