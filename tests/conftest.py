@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import postgresql as servers
+from train_fn.seal import SEALS
 
 # A CI that runs in the background has Ctrl-C ignored, and every process that a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -22,6 +23,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     yield tmp_path
     os.environ.pop("MLFLOW_TRACKING_URI", None)  # which MLflow itself sets
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_sealed() -> Iterator[None]:
+    """A segment that a test leaves open would keep the test split from every test after it."""
+    yield
+    left, SEALS[:] = SEALS[:], []
+    assert not left, "a segment was left open: close what `run_segment` gave"
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator
+from contextlib import closing
 
 from hpo.engine import Engine
 from hpo.segment import DiskFailed, Failed, Said, Segment
@@ -12,18 +13,17 @@ def execute(engine: Engine) -> None:
     if engine.study.resources.gpu == 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     while segment := engine.next_segment():
-        said = _without_exits(segment)
-        for word in said:
-            if isinstance(word, DiskFailed):
-                engine.disk_failed(segment, word)
-            if isinstance(word, Failed):
-                engine.failed(segment, word)
-                break
-            if not engine.reported(segment, word):
-                said.close()
-                break
-        else:
-            engine.completed(segment)
+        with closing(_without_exits(segment)) as said:  # the training ends with the study, whatever ends that
+            for word in said:
+                if isinstance(word, DiskFailed):
+                    engine.disk_failed(segment, word)
+                if isinstance(word, Failed):
+                    engine.failed(segment, word)
+                    break
+                if not engine.reported(segment, word):
+                    break
+            else:
+                engine.completed(segment)
 
 
 def _without_exits(segment: Segment) -> Generator[Said, None, None]:
