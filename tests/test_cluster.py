@@ -117,7 +117,10 @@ def workers(nodes: Nodes) -> list[psutil.Process]:
     return [one for one in below if one.is_running() and "WarmWorker" in "".join(one.cmdline())]
 
 
-def test_a_cluster_that_lets_anybody_in_is_refused(folder: Path) -> None:
+def test_a_cluster_that_lets_anybody_in_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by a driver that has a token, for nobody asks for it."""
+    (folder / "token").write_text("0" * 64)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(folder / "token"))
     with cluster({}, open_to_all=True) as nodes:
         text = STUDY.format(seconds=0, witness="x.jsonl", trials=1, address=nodes.address)
         text = text.replace("s3://of-a-cluster/hpo", str(folder / "shared"))
