@@ -23,6 +23,7 @@ import argparse
 import json
 import math
 import os
+import random
 import statistics
 import sys
 import tempfile
@@ -86,11 +87,14 @@ class Task:
 
     @property
     def rates(self) -> list[float]:
-        """On a logarithmic scale, in an order in which good and bad ones alternate."""
+        """On a logarithmic scale, in the order of a random search.
+
+        Were each better than those before, as from the lowest up, ASHA would have nobody to stop.
+        """
         low, high = map(math.log, RATES)
         steps = max(1, self.trials - 1)
-        rates = [math.exp(low + (high - low) * number / steps) for number in range(self.trials)]
-        return [float(f"{rate:.4g}") for rate in rates[::2] + rates[1::2][::-1]]
+        rates = [float(f"{math.exp(low + (high - low) * number / steps):.4g}") for number in range(self.trials)]
+        return random.Random(SEED).sample(rates, k=len(rates))
 
 
 @dataclass(frozen=True, kw_only=True)
