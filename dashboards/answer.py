@@ -29,7 +29,7 @@ def data(study: StudyData) -> Answer | None:
     if row is None:
         return None
     value = float(row["value"])
-    found = interval.bootstrap(interval.confusion_of(study.evaluation), study.metric)
+    found = interval.bootstrap(interval.cells_of(study.evaluation), study.metric)
     again = repeats.data(study)
     if found is None:
         alike = 0
@@ -50,5 +50,5 @@ def data(study: StudyData) -> Answer | None:
         ranked=len(study.scored),
         confirmed=next(iter(records(study.finalists[study.finalists["chosen"].astype(bool)])), None),
         test=None if test is None else float(test),
-        test_interval=interval.bootstrap(interval.confusion_of(study.test), study.metric) if test is not None else None,
+        test_interval=interval.bootstrap(interval.cells_of(study.test), study.metric) if test is not None else None,
     )

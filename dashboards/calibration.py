@@ -1,9 +1,10 @@
 """Whether the winner's probabilities mean what they say: of answers given with 80 %, 80 % should be right."""
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
-from dashboards.section import Figure, Section, table
+from dashboards.section import Figure, Section, has_several_labels, of_folds, table
 from dashboards.study import StudyData, Words
 from dashboards.theme import Chart, tip
 
@@ -14,6 +15,11 @@ def data(study: StudyData) -> pd.DataFrame:
     """A row per bin of confidence that has rows: rows, mean confidence, accuracy; empty where none were kept."""
     frame = pd.DataFrame([*study.evaluation.get("calibration", ())], columns=COLUMNS)
     return frame[frame["rows"] > 0].reset_index(drop=True)
+
+
+def error(frame: pd.DataFrame) -> float:
+    """Expected calibration error of the answers that are drawn: of all folds together, where there are such."""
+    return float(np.average((frame["confidence"] - frame["accuracy"]).abs(), weights=frame["rows"]))
 
 
 def draw(frame: pd.DataFrame, words: Words) -> Chart:
@@ -32,11 +38,11 @@ def draw(frame: pd.DataFrame, words: Words) -> Chart:
         .mark_circle(color="var(--complete)", opacity=0.9)
         .encode(
             **axes,
-            size=alt.Size("rows:Q", title=words["rows"], scale=alt.Scale(range=[30, 400])),
+            size=alt.Size("rows:Q", title=words["answers"], scale=alt.Scale(range=[30, 400])),
             tooltip=[
                 tip("confidence:Q", words["confidence"], ".1%"),
                 tip("accuracy:Q", words["right"], ".1%"),
-                tip("rows:Q", words["rows"]),
+                tip("rows:Q", words["answers"]),
             ],
         )
     )
@@ -44,7 +50,8 @@ def draw(frame: pd.DataFrame, words: Words) -> Chart:
 
 
 def section(study: StudyData, words: Words) -> Section:
-    ece, frame = study.evaluation.get("metrics", {}).get("ece"), data(study)
+    frame = data(study)
+    ece = study.evaluation.get("metrics", {}).get("ece") if frame.empty else error(frame)
     text = [] if ece is None else [words["text_ece"].format(ece=float(ece))]
     title = words["section_calibration"]
     if frame.empty:
@@ -53,12 +60,13 @@ def section(study: StudyData, words: Words) -> Section:
     columns = {
         words["confidence"]: ("confidence", ".1%"),
         words["right"]: ("accuracy", ".1%"),
-        words["rows"]: ("rows", ",d"),
+        words["answers"]: ("rows", ",d"),
     }
+    several = [words["text_several"]] if has_several_labels(study) else []
     return Section(
         name="calibration",
         title=title,
-        text=[*text, words["text_calibration"]],
+        text=[*text, words["text_calibration"], *several, *of_folds(study, words)],
         figures=[Figure(chart=draw(frame, words), says=words["text_calibration"])],
         tables=[table(frame, columns, folded=words["numbers"])],
     )

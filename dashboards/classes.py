@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from dashboards.section import Figure, Section, Table, empty, table
+from dashboards.section import Figure, Section, Table, empty, has_several_labels, of_folds, table
 from dashboards.study import StudyData, Words
 from dashboards.theme import Chart, tip
 
@@ -17,10 +17,13 @@ MOST_MIXED = 15  # pairs that are told
 
 
 def data(study: StudyData) -> pd.DataFrame:
-    """A row per class, the worst first: label, precision, recall, f1, rows, trained_on (rows of it in train; nan)."""
+    """A row per class, the worst first: label, precision, recall, f1, rows, trained_on (rows of it in train; nan).
+
+    Folds are trained on different rows: they have no such number.
+    """
     found: dict[str, Any] = study.evaluation.get("classes", {})
     frame = pd.DataFrame.from_dict(found, orient="index", columns=["precision", "recall", "f1", "rows"])
-    trained = study.data.get("classes", {}).get("train", {})
+    trained = {} if study.evaluation.get("folds") else study.data.get("classes", {}).get("train", {})
     frame.insert(0, "label", frame.index.astype(str))
     frame["trained_on"] = [trained.get(label, np.nan) for label in frame["label"]]
     return frame.sort_values(["f1", "label"], ignore_index=True)
@@ -83,23 +86,26 @@ def section(study: StudyData, words: Words) -> Section:
     frame, mixed = data(study), confusion(study)
     if frame.empty:
         return empty("classes", words, "why_no_classes")
-    text, figures = [words["text_classes"].format(rows=int(frame["rows"].sum()))], []
+    text = words["text_labels" if has_several_labels(study) else "text_classes"]
+    texts, figures = [text.format(rows=int(frame["rows"].sum())), *of_folds(study, words)], []
     if len(mixed) and len(frame) > 1:
-        text.append(words["text_confusion"])
+        texts.append(words["text_confusion"])
         if len(frame) > MOST_CELLS:
-            text.append(words["text_confusion_part"].format(shown=MOST_CELLS, all=len(frame)))
+            texts.append(words["text_confusion_part"].format(shown=MOST_CELLS, all=len(frame)))
         figures = [Figure(chart=draw(mixed, words), says=words["text_confusion"], wide=len(frame) > MOST_COUNTED)]
     return Section(
         name="classes",
         title=words["section_classes"],
-        text=text,
+        text=texts,
         figures=figures,
         tables=[one for one in (by_class(frame, words), mistakes(mixed, words), wrong_rows(study, words)) if one.rows],
     )
 
 
 def by_class(frame: pd.DataFrame, words: Words) -> Table:
-    forms = {"label": "text", "precision": ".3f", "recall": ".3f", "f1": ".3f", "rows": ",.0f", "trained_on": ",.0f"}
+    forms = {"label": "text", "precision": ".3f", "recall": ".3f", "f1": ".3f", "rows": ",.0f"}
+    if frame["trained_on"].notna().any():
+        forms["trained_on"] = ",.0f"
     return table(frame, {words[name]: (name, form) for name, form in forms.items()})
 
 
@@ -111,6 +117,14 @@ def mistakes(mixed: pd.DataFrame, words: Words) -> Table:
 
 def wrong_rows(study: StudyData, words: Words) -> Table:
     """What the checkpoint keeps of the rows themselves: text, truth, said and the confidence that it was said with."""
-    frame = pd.DataFrame([*study.evaluation.get("wrong", ())], columns=["text", "truth", "said", "confidence"])
+    rows = [*study.evaluation.get("wrong", ())]
+    if has_several_labels(study):  # in the page's language
+        rows = [{**row, **{name: said_of(row, name, words) for name in ("truth", "said")}} for row in rows]
+    frame = pd.DataFrame(rows, columns=["text", "truth", "said", "confidence"])
     forms = {"text": "text", "truth": "text", "said": "text", "confidence": ".0%"}
     return table(frame, {words[name]: (name, form) for name, form in forms.items()}, note=words["wrong_examples"])
+
+
+def said_of(row: dict[str, Any], name: str, words: Words) -> str:
+    """Of one label of a row that may have several."""
+    return row[name] if row[name] == row.get("label") else words["not_label"].format(label=row.get("label"))

@@ -169,7 +169,10 @@ def never_varied(found: Found) -> Iterator[Doubt]:
 
 
 def rare_classes(found: Found) -> Iterator[Doubt]:
-    rows = found.study.data.get("classes", {}).get("valid", {})
+    classes = found.study.evaluation.get("classes", {})  # of all folds: there is no valid split
+    rows = found.study.data.get("classes", {}).get("valid") or {
+        label: int(one["rows"]) for label, one in classes.items()
+    }
     rare = {label: count for label, count in rows.items() if count < RARE}
     if rare:
         fewest = min(rare, key=lambda label: (rare[label], label))

@@ -6,9 +6,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 SAMPLES = 400
 SHARE = 0.95
+
+Cells = NDArray[np.int64]  # of a confusion matrix, those that are not 0: true class, predicted class, rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,34 +39,38 @@ def _metrics() -> Mapping[str, Callable[..., float]]:
     }
 
 
-def bootstrap(confusion: Sequence[Sequence[int]], metric: str, seed: int = 0) -> Interval | None:
+def bootstrap(folds: Sequence[Cells], metric: str, seed: int = 0) -> Interval | None:
     """95 % of the scores of as many rows, drawn again with replacement; None for a metric that needs more than classes.
 
-    `confusion`: row = true class, column = predicted class. Drawing rows is drawing cells: nothing else enters.
+    Drawing rows is drawing cells: nothing else enters. As a study's score is, this is the mean over the folds.
     """
-    matrix = np.array(confusion, int)
-    score = _metrics().get(metric)
-    if score is None or matrix.size == 0 or matrix.sum() == 0:
+    score, random = _metrics().get(metric), np.random.default_rng(seed)
+    # where a fold has one class alone, every sample is the same
+    if score is None or not folds or any(len({*cells[:, 0], *cells[:, 1]}) < 2 for cells in folds):
         return None
-    truth, said = matrix.nonzero()
-    counts = matrix[truth, said]
-    if len({*truth, *said}) == 1:  # one class alone: every sample is the same
-        return None
-    drawn = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=SAMPLES)
-    # a sample of one class alone has no mcc, and scikit-learn says so
-    scores = [score(truth[of > 0], said[of > 0], sample_weight=of[of > 0]) for of in drawn if len(truth[of > 0]) > 1]
-    low, high = np.quantile(scores, ((1 - SHARE) / 2, (1 + SHARE) / 2))
-    return Interval(low=float(low), high=float(high), rows=int(counts.sum()))
+    scores = np.mean([drawn(cells, score, random) for cells in folds], axis=0)
+    low, high = np.nanquantile(scores, ((1 - SHARE) / 2, (1 + SHARE) / 2))
+    return Interval(low=float(low), high=float(high), rows=sum(int(cells[:, 2].sum()) for cells in folds))
 
 
-def confusion_of(found: Mapping[str, Any]) -> list[list[int]]:
-    """Of an evaluation that says its confusion, or the class of each row beside the true one; else empty."""
+def drawn(cells: Cells, score: Callable[..., float], random: np.random.Generator) -> list[float]:
+    """The score of each sample; nan of one cell alone, which has no mcc, and scikit-learn says so."""
+    truth, said, counts = cells.T
+    samples = random.multinomial(counts.sum(), counts / counts.sum(), size=SAMPLES)
+    return [
+        score(truth[of > 0], said[of > 0], sample_weight=of[of > 0]) if (of > 0).sum() > 1 else np.nan for of in samples
+    ]
+
+
+def cells_of(found: Mapping[str, Any]) -> list[Cells]:
+    """Of an evaluation that says its confusion, or that of each fold, or the class of each row beside the true one."""
+    if found.get("folds"):
+        return [np.array(one["confusion"], int).reshape(-1, 3) for one in found["folds"] if one.get("confusion")]
     if found.get("confusion"):
-        return [*found["confusion"]]
+        matrix = np.array(found["confusion"], int)
+        return [np.stack([*matrix.nonzero(), matrix[matrix.nonzero()]], axis=1)]
     truth, said = found.get("targets", ()), found.get("predictions", ())
-    classes = len(found.get("labels", ()))
-    if not classes or not len(truth) or not all(isinstance(one, int) for one in (*truth, *said)):
+    if not found.get("labels") or not len(truth) or not all(isinstance(one, int) for one in (*truth, *said)):
         return []
-    matrix = np.zeros((classes, classes), int)
-    np.add.at(matrix, (np.array(truth), np.array(said)), 1)
-    return [[int(count) for count in row] for row in matrix]
+    pairs, counts = np.unique(np.stack([truth, said], axis=1), axis=0, return_counts=True)
+    return [np.column_stack([pairs, counts])]

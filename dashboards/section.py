@@ -104,6 +104,17 @@ def cut_off(study: StudyData, words: Words) -> list[str]:
     return [] if limit is None else [words["cut_off"].format(limit=limit)]
 
 
+def of_folds(study: StudyData, words: Words) -> list[str]:
+    """That the rows were not all answered by one model, where it is so."""
+    folds = study.evaluation.get("folds")
+    return [words["of_folds"].format(folds=len(folds))] if folds else []
+
+
+def has_several_labels(study: StudyData) -> bool:
+    """Whether a row may have several."""
+    return study.data.get("task") == "multi_label"
+
+
 def said_state(state: str, words: Words) -> str:
     """In the page's language; a state that it does not know by its own name."""
     return words.get(f"state_{state.lower()}", state.lower())

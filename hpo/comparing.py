@@ -65,7 +65,7 @@ def _interval(results: Results) -> list[float] | None:
 
     if results.winner is None:
         return None
-    found = interval.bootstrap(interval.confusion_of(study_data(results).evaluation), results.objective.metric)
+    found = interval.bootstrap(interval.cells_of(study_data(results).evaluation), results.objective.metric)
     return [found.low, found.high] if found else None
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from hpo.redaction import redacted
 
-# of Report.details: label -> scores, rows of counts by true class, bins of confidence, the surest mistakes, all answers
-KEPT = ("classes", "confusion", "calibration", "wrong", "predictions")
+# of Report.details: label -> scores, rows of counts by true class, bins of confidence, surest mistakes, all answers;
+# and of a cross-validation the rows and the confusion of each fold
+KEPT = ("classes", "confusion", "calibration", "wrong", "predictions", "folds")
 
 
 def tables_of(details: Mapping[str, Any]) -> dict[str, Any]:

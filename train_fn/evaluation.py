@@ -16,7 +16,7 @@ from train_fn.losses.multi_label import bce
 from train_fn.losses.ranking import listwise
 from train_fn.losses.regression import mse
 from train_fn.material import Inputs, Rows
-from train_fn.metrics.answers import told_classes, told_values
+from train_fn.metrics.answers import told_classes, told_labels, told_values
 from train_fn.metrics.classification import classification_metrics, confusion, per_class
 from train_fn.metrics.multi_label import multi_label_metrics
 from train_fn.metrics.ranking import ranking_metrics
@@ -107,7 +107,10 @@ def of_labels(logits: torch.Tensor, targets: torch.Tensor, labels: tuple[str, ..
     return Evaluation(
         metrics={"loss": loss, **(multi_label_metrics(wanted, probabilities) if finite else {})},
         predictions=predictions,
-        details={"classes": per_class(wanted, predictions, labels)},
+        details={
+            "classes": per_class(wanted, predictions, labels),
+            **(told_labels(wanted, probabilities, labels) if finite else {}),
+        },
     )
 
 

@@ -9,27 +9,41 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from train_fn.config import TrainingConfig
-from train_fn.loop import fine_tune
+import numpy
+from numpy.typing import NDArray
+
+from train_fn import data
+from train_fn.config import ImageConfig, TextConfig
+from train_fn.loop import fine_tune, last_report
 from train_fn.metrics import HIGHER_IS_BETTER
+from train_fn.metrics.pooled import pooled
 from train_fn.report import Report
-from train_fn.resuming import last_report
 from train_fn.setup import material_of
 
 
-def fine_tune_folds(config: TrainingConfig, folds: int, task: str, resume_from: Path | None = None) -> Iterator[Report]:
-    """Metrics are means over the folds; `spread/NAME` is the standard deviation of a metric of validation over them."""
-    places = [None if resume_from is None else fold_folder(resume_from, fold) for fold in range(folds)]
-    runs = [fine_tune(config, place, partial(material_of, fold=fold)) for fold, place in enumerate(places)]
-    reports = [None if place is None else last_report(place) for place in places]
+def fine_tune_folds(config: TextConfig | ImageConfig, resume_from: Path | None = None) -> Iterator[Report]:
+    """Metrics are means over the folds; `spread/NAME` is the standard deviation of a metric of validation over them.
+
+    What is told of single answers is of all rows: each was answered by the model that has not seen it.
+    """
+    of_row = data.fold_of_rows(config.data)
+    rows = [numpy.flatnonzero(of_row == fold) for fold in range(config.data.folds)]
+    makers = [partial(material_of, fold=fold) for fold in range(config.data.folds)]
+    places = [None if resume_from is None else fold_folder(resume_from, fold) for fold in range(config.data.folds)]
+    runs = [fine_tune(config, place, maker) for place, maker in zip(places, makers, strict=True)]
+    reports: list[Report | None] = [None] * config.data.folds
     try:
         while True:
             new = [next(run, None) for run in runs]
             if not any(new):
                 return
+            for fold, (report, place) in enumerate(zip(new, places, strict=True)):
+                if report is not None:
+                    reports[fold] = report
+                elif reports[fold] is None and place is not None:
+                    reports[fold] = last_report(config, place, makers[fold])
             # a fold whose patience has ended waits for the others with its last report
-            reports = [report or last for report, last in zip(new, reports, strict=True)]
-            yield together([report for report in reports if report is not None], task)
+            yield together([report for report in reports if report is not None], config.data.task, rows)
             if any(report and report.diverged for report in new):
                 return
     finally:
@@ -37,7 +51,8 @@ def fine_tune_folds(config: TrainingConfig, folds: int, task: str, resume_from: 
             run.close()
 
 
-def together(reports: Sequence[Report], task: str) -> Report:
+def together(reports: Sequence[Report], task: str, rows: Sequence[NDArray[numpy.int64]]) -> Report:
+    """`rows`: of each fold the numbers, among all, of the rows that it validates on."""
     diverged = [f"{report.diverged} in fold {fold}" for fold, report in enumerate(reports) if report.diverged]
     if diverged:
         return Report(epoch=max(report.epoch for report in reports), metrics={}, diverged=diverged[0])
@@ -55,7 +70,10 @@ def together(reports: Sequence[Report], task: str) -> Report:
         epoch=max(report.epoch for report in reports),
         metrics={name: statistics.fmean(of) for name, of in values.items()} | spread,
         save=save,
-        details={f"fold_{fold}": report.details for fold, report in enumerate(reports)},
+        details={
+            **{f"fold_{fold}": report.details for fold, report in enumerate(reports)},
+            **pooled([report.details for report in reports], rows),
+        },
     )
 
 

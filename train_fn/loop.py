@@ -1,5 +1,6 @@
 """The training loop."""
 
+import json
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -18,7 +19,7 @@ from train_fn.report import Report
 from train_fn.resuming import load_state
 from train_fn.setup import MakeMaterial, Setup, begin, material_of
 from train_fn.shown_rows import with_rows
-from train_fn.state import Captured, State, captured
+from train_fn.state import EVALUATION, Captured, State, captured
 from train_fn.stretch import train_stretch
 from train_fn.waiting import better_before, check_waiting, out_of_patience, restore_best, wait_for_gain
 from train_fn.world import ALONE
@@ -125,6 +126,15 @@ def report(setup: Setup, state: State, metrics: Mapping[str, float], details: Ma
         snapshot=lambda: capture().copy().save,
         details=details,
     )
+
+
+def last_report(config: TrainingConfig, checkpoint: Path, make_material: MakeMaterial = material_of) -> Report:
+    """Of a run that is over, made again: its checkpoint tells of no single row."""
+    setup, state = begin(config, make_material)
+    load_state(checkpoint, state, config)
+    kept = json.loads((checkpoint / EVALUATION).read_text(encoding="utf-8"))
+    evaluation, _ = evaluated(setup, state)
+    return report(setup, state, kept["metrics"], evaluation.details)
 
 
 def without_rows(details: Mapping[str, Any]) -> dict[str, Any]:

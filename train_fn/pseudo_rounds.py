@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from train_fn.config import PseudoLabelConfig
 from train_fn.evaluation import predict
-from train_fn.loop import fine_tune
+from train_fn.loop import fine_tune, last_report
 from train_fn.material import Inputs, Material
 from train_fn.metrics import HIGHER_IS_BETTER
 from train_fn.model import saved_model
 from train_fn.precision import resolve
 from train_fn.pseudo_selection import NO_LABEL, precision_of_confident, select
 from train_fn.report import Report
-from train_fn.resuming import last_report
 from train_fn.setup import MakeMaterial
 from train_fn.state import MODEL
 from train_fn.text_material import text_material
@@ -45,12 +44,14 @@ def run_rounds(config: PseudoLabelConfig, resume_from: Path | None) -> Iterator[
     if now.over:
         now, resume_from = replace(now, number=now.number + 1, over=False), None
     while now.stopped is None:
-        report = None if resume_from is None else last_report(resume_from)
+        report = None
         for report in fine_tune(config, resume_from, material_with(labels)):
             yield in_round(report, now, labels, config)
             if report.diverged:
                 return
-        assert report is not None  # a run has an epoch at least
+        if report is None:
+            assert resume_from is not None  # a run has an epoch at least
+            report = last_report(config, resume_from, material_with(labels))
         now, labels, found = end_of_round(config, report, now)
         yield in_round(report, now, labels, config, found)
         now, resume_from = replace(now, number=now.number + 1, over=False), None

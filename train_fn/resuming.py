@@ -9,13 +9,12 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from train_fn.checkpoint import CheckpointError, copy
+from train_fn.checkpoint import CheckpointError
 from train_fn.compact_embedding import compact_tables
 from train_fn.config import TrainingConfig
-from train_fn.report import Report
 from train_fn.saved_weights import saved_weights
 from train_fn.sharding import like
-from train_fn.state import COUNTERS, EVALUATION, MODEL, PROGRESS, RECORDS, TRAINING, State, Tensors
+from train_fn.state import COUNTERS, MODEL, PROGRESS, RECORDS, TRAINING, State, Tensors
 
 # Settings that decide what a checkpoint holds, or what its step counts. All others may change when a run goes on.
 MUST_STAY = (
@@ -67,16 +66,6 @@ def load_state(folder: Path, state: State, config: TrainingConfig) -> None:
         )
     load_optimizer(state, training["optimizer"])
     load_kept_weights(state, training, config)
-
-
-def last_report(checkpoint: Path) -> Report:
-    """The report that a checkpoint was written with."""
-    kept = json.loads((checkpoint / EVALUATION).read_text(encoding="utf-8"))
-
-    def save(folder: Path) -> None:
-        copy(checkpoint, folder)
-
-    return Report(epoch=kept["epoch"], metrics=kept["metrics"], save=save)
 
 
 def refuse_other_run(before: Mapping[str, Any], config: TrainingConfig, folder: Path) -> None:

@@ -12,7 +12,7 @@ from train_fn.report import Report
 
 def run(config: TextConfig | ImageConfig, resume_from: Path | None) -> Iterator[Report]:
     if config.data.folds > 1:
-        return fine_tune_folds(config, config.data.folds, config.data.task, resume_from)
+        return fine_tune_folds(config, resume_from)
     if config.num_processes > 1:
         return fine_tune_together(config, resume_from)
     return fine_tune(config, resume_from)

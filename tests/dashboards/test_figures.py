@@ -24,6 +24,7 @@ from dashboards import (
     study_report,
 )
 from dashboards.english import WORDS
+from dashboards.korean import WORDS as KOREAN
 from dashboards.study import DRAWN, DRAWN_BEST, FINALISTS, PROGRESS, REPEATED, Aim, Parameter, StudyData, records
 from dashboards.theme import spec
 from tests.dashboards.made import DROPOUT, LEARNING_RATE, OPTIMIZER, searched, study
@@ -198,6 +199,7 @@ EVALUATION = {
     },
     "confusion": [[5, 5], [0, 20]],
 }
+FOLDS = [{"rows": 15, "confusion": [[0, 0, 5], [1, 1, 10]]}, {"rows": 15, "confusion": [[0, 1, 5], [1, 1, 10]]}]
 
 
 def test_the_worst_class_comes_first_and_the_most_frequent_mistake() -> None:
@@ -229,6 +231,40 @@ def test_calibration_is_drawn_of_the_bins_that_have_rows() -> None:
     frame = calibration.data(study(SHARES, CURVES, STATES, evaluation={"calibration": bins}))
     assert frame.values.tolist() == [[8, 0.9, 0.75]]
     assert {"rows": 8, "confidence": 0.9, "accuracy": 0.75} in drawn_rows(spec(calibration.draw(frame, WORDS)))
+
+
+def test_the_calibration_error_is_that_of_the_answers_that_are_drawn() -> None:
+    """Over all folds together, not the mean of theirs, which few rows make larger."""
+    bins = [{"rows": 30, "confidence": 0.9, "accuracy": 0.8}, {"rows": 10, "confidence": 0.6, "accuracy": 0.8}]
+    made = study(SHARES, CURVES, STATES, evaluation={"calibration": bins, "metrics": {"ece": 0.3}, "folds": FOLDS})
+    assert calibration.section(made, WORDS).text[0] == WORDS["text_ece"].format(ece=0.125)
+    kept = study(SHARES, CURVES, STATES, evaluation={"metrics": {"ece": 0.3}})
+    assert calibration.section(kept, WORDS).text[0] == WORDS["text_ece"].format(ece=0.3)
+
+
+def test_folds_are_told_with_their_answers_and_have_no_rows_in_train() -> None:
+    made = study(
+        SHARES, CURVES, STATES, evaluation=EVALUATION | {"folds": FOLDS}, data={"classes": {"train": {"cat": 30}}}
+    )
+    section = classes.section(made, WORDS)
+    assert WORDS["of_folds"].format(folds=2) in section.text
+    assert classes.data(made)["trained_on"].isna().all() and WORDS["trained_on"] not in section.tables[0].headings
+    alone = study(SHARES, CURVES, STATES, evaluation=EVALUATION, data={"classes": {"train": {"cat": 30}}})
+    assert WORDS["of_folds"].format(folds=2) not in classes.section(alone, WORDS).text
+    assert WORDS["trained_on"] in classes.section(alone, WORDS).tables[0].headings
+
+
+def test_of_several_labels_a_mistake_is_a_label_that_a_row_has_or_has_not() -> None:
+    wrong = [
+        {"row": 3, "label": "cat", "truth": "not cat", "said": "cat", "confidence": 0.9, "text": "a dog"},
+        {"row": 5, "label": "not", "truth": "not", "said": "not not", "confidence": 0.8, "text": "a knot"},
+    ]
+    scores = {name: EVALUATION["classes"][name] for name in ("cat", "dog")}
+    made = study(SHARES, CURVES, STATES, evaluation={"classes": scores, "wrong": wrong}, data={"task": "multi_label"})
+    shown = [[cell.text for cell in row] for row in classes.wrong_rows(made, KOREAN).rows]
+    assert shown == [["a dog", "cat 아님", "cat", "90%"], ["a knot", "not", "not 아님", "80%"]]
+    assert [cell.text for cell in classes.wrong_rows(made, WORDS).rows[0]] == ["a dog", "not cat", "cat", "90%"]
+    assert classes.section(made, WORDS).text[0] == WORDS["text_labels"].format(rows=30)
 
 
 def test_seed_noise_is_pooled_over_configurations_that_ran_more_than_once() -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import f1_score
+from sklearn.metrics import confusion_matrix, f1_score
 
 from dashboards import answer, doubts, importance, interval, verdicts
 from dashboards.importance import Importance
@@ -17,6 +17,7 @@ from dashboards.study import Parameter, StudyData
 from tests.dashboards.made import DROPOUT, LEARNING_RATE, OPTIMIZER, searched, study
 
 CONFUSION = [[80, 20, 0], [10, 60, 30], [0, 5, 45]]
+CELLS = interval.cells_of({"confusion": CONFUSION})
 
 
 def rows_of(confusion: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -28,7 +29,7 @@ def rows_of(confusion: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("metric", ["accuracy", "f1_macro", "f1_weighted", "recall_macro", "mcc", "precision_macro"])
 def test_the_interval_holds_the_score_itself(metric: str) -> None:
-    found = interval.bootstrap(CONFUSION, metric)
+    found = interval.bootstrap(CELLS, metric)
     truth, said = rows_of(CONFUSION)
     assert found and found.rows == 250
     assert found.low < interval._metrics()[metric](truth, said) < found.high
@@ -40,25 +41,47 @@ def test_drawing_cells_is_drawing_rows() -> None:
     random = np.random.default_rng(1)
     drawn = [random.integers(len(truth), size=len(truth)) for _ in range(400)]
     scores = [f1_score(truth[rows], said[rows], average="macro") for rows in drawn]
-    found = interval.bootstrap(CONFUSION, "f1_macro")
+    found = interval.bootstrap(CELLS, "f1_macro")
     assert found and (found.low, found.high) == pytest.approx(np.quantile(scores, (0.025, 0.975)), abs=0.015)
 
 
 def test_the_interval_of_an_accuracy_is_as_wide_as_its_standard_error_says() -> None:
-    found = interval.bootstrap([[450, 50], [50, 450]], "accuracy")
+    found = interval.bootstrap(interval.cells_of({"confusion": [[450, 50], [50, 450]]}), "accuracy")
     assert found and (found.high - found.low) / 2 == pytest.approx(1.96 * (0.9 * 0.1 / 1000) ** 0.5, rel=0.15)
 
 
 def test_there_is_no_interval_for_what_classes_do_not_tell() -> None:
-    assert interval.bootstrap(CONFUSION, "loss") is None
+    assert interval.bootstrap(CELLS, "loss") is None
     assert interval.bootstrap([], "accuracy") is None
-    assert interval.bootstrap([[7]], "f1_macro") is None
+    assert interval.bootstrap(interval.cells_of({"confusion": [[7]]}), "f1_macro") is None
+
+
+def test_of_folds_the_interval_is_of_the_mean_over_them() -> None:
+    """Where a class is rare in each fold, the macro score of all rows together would lie elsewhere."""
+    random = np.random.default_rng(5)
+    truth = random.choice(4, size=200, p=[0.55, 0.35, 0.06, 0.04])
+    said = np.where(random.random(200) < 0.7, truth, random.integers(4, size=200))
+    fold = np.arange(200) % 5
+    cells = [
+        np.stack([*(counted := confusion_matrix(truth[fold == one], said[fold == one], labels=range(4))).nonzero(),
+                  counted[counted.nonzero()]], axis=1)
+        for one in range(5)
+    ]  # fmt: skip
+    means = []
+    for _ in range(400):
+        drawn = [random.choice(np.flatnonzero(fold == one), size=40) for one in range(5)]
+        means.append(np.mean([f1_score(truth[rows], said[rows], average="macro") for rows in drawn]))
+    told = {"folds": [{"rows": 40, "confusion": one.tolist()} for one in cells]}
+    found = interval.bootstrap(interval.cells_of(told), "f1_macro")
+    assert found and found.rows == 200
+    assert (found.low, found.high) == pytest.approx(np.quantile(means, (0.025, 0.975)), abs=0.02)
 
 
 def test_sealed_rows_tell_their_confusion_and_numbers_none() -> None:
     sealed = {"labels": ["a", "b"], "targets": [0, 0, 1], "predictions": [0, 1, 1]}
-    assert interval.confusion_of(sealed) == [[1, 1], [0, 1]]
-    assert interval.confusion_of({"labels": [], "targets": [0.5], "predictions": [0.4]}) == []
+    [cells] = interval.cells_of(sealed)
+    assert cells.tolist() == [[0, 0, 1], [0, 1, 1], [1, 1, 1]]
+    assert interval.cells_of({"labels": [], "targets": [0.5], "predictions": [0.4]}) == []
 
 
 def test_the_answer_counts_the_trials_that_its_interval_cannot_tell_apart() -> None:

@@ -137,10 +137,10 @@ def test_being_always_sure_and_right_or_wrong_is_counted():
 def test_each_class_has_its_scores():
     found = per_class(numpy.array([0, 0, 1, 1, 2]), numpy.array([0, 0, 1, 0, 1]), ("날씨", "음식", "none", "unseen"))
     assert list(found) == ["날씨", "음식", "none", "unseen"]
-    assert found["날씨"] == pytest.approx({"precision": 2 / 3, "recall": 1, "f1": 4 / 5, "rows": 2})
-    assert found["음식"] == pytest.approx({"precision": 1 / 2, "recall": 1 / 2, "f1": 1 / 2, "rows": 2})
-    assert found["none"] == {"precision": 0, "recall": 0, "f1": 0, "rows": 1}
-    assert found["unseen"] == {"precision": 0, "recall": 0, "f1": 0, "rows": 0}
+    assert found["날씨"] == pytest.approx({"precision": 2 / 3, "recall": 1, "f1": 4 / 5, "rows": 2, "said": 3})
+    assert found["음식"] == pytest.approx({"precision": 1 / 2, "recall": 1 / 2, "f1": 1 / 2, "rows": 2, "said": 2})
+    assert found["none"] == {"precision": 0, "recall": 0, "f1": 0, "rows": 1, "said": 0}
+    assert found["unseen"] == {"precision": 0, "recall": 0, "f1": 0, "rows": 0, "said": 0}
 
 
 def test_confusion_has_a_row_for_each_true_class():

@@ -28,6 +28,7 @@ HIGHER_IS_BETTER: Mapping[str, Mapping[str, bool]] = {
         "f1_samples": True,
         "roc_auc": True,
         "map": True,
+        "ece": False,
     },
     "regression": {
         "loss": False,

@@ -66,11 +66,15 @@ def mcc(targets: numpy.ndarray, predictions: numpy.ndarray) -> float:
 def per_class(
     targets: numpy.ndarray, predictions: numpy.ndarray, labels: tuple[str, ...]
 ) -> dict[str, dict[str, float]]:
-    """Label -> precision, recall, F1 and number of rows."""
+    """Label -> precision, recall, F1, number of rows, and of those that are said to be of it.
+
+    From class ids (rows,), or from 0 and 1 (rows, labels).
+    """
     columns = precision_recall_fscore_support(targets, predictions, labels=range(len(labels)), zero_division=0)
+    said = numpy.bincount(predictions, minlength=len(labels)) if predictions.ndim == 1 else predictions.sum(axis=0)
     return {
-        label: {"precision": float(p), "recall": float(r), "f1": float(f), "rows": int(rows)}
-        for label, p, r, f, rows in zip(labels, *columns, strict=True)
+        label: {"precision": float(p), "recall": float(r), "f1": float(f), "rows": int(rows), "said": int(answers)}
+        for label, p, r, f, rows, answers in zip(labels, *columns, said, strict=True)
     }
 
 

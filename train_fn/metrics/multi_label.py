@@ -11,6 +11,8 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from train_fn.metrics.answers import calibration_error, decisions
+
 
 def multi_label_metrics(targets: numpy.ndarray, probabilities: numpy.ndarray) -> dict[str, float]:
     """From 0 and 1 (rows, labels) and probabilities (rows, labels); a label is said where its own is above 1/2."""
@@ -26,6 +28,7 @@ def multi_label_metrics(targets: numpy.ndarray, probabilities: numpy.ndarray) ->
         "recall_micro": recall_score(targets, predictions, average="micro", zero_division=0),
         **f1,
         **areas(targets, probabilities),
+        "ece": calibration_error(*decisions(targets, probabilities)),
     }
     return {name: float(value) for name, value in found.items()}
 
