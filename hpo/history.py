@@ -70,16 +70,19 @@ class Trial:
     evaluations: list[Evaluation] = field(default_factory=list)
     reason: str = ""  # why it ended
     ended: float | None = None
-    _best: dict[Objective, tuple[int, Evaluation | None]] = field(default_factory=dict, repr=False, compare=False)
+    _best: dict[tuple[str, int], tuple[int, Evaluation | None]] = field(default_factory=dict, repr=False, compare=False)
 
     def best(self, objective: Objective) -> Evaluation | None:
         """The evaluation with the best finite objective; the earliest of equals."""
-        seen, best = self._best.get(objective, (0, None))
+        aim = metric, sign = objective.metric, objective.sign  # the objective itself takes long to hash
+        seen, best = self._best.get(aim, (0, None))
+        if seen == len(self.evaluations):
+            return best
         for evaluation in self.evaluations[seen:]:
-            value = objective.sign * evaluation.metrics.get(objective.metric, math.nan)
-            if math.isfinite(value) and (best is None or value > objective.sign * best.metrics[objective.metric]):
+            value = sign * evaluation.metrics.get(metric, math.nan)
+            if math.isfinite(value) and (best is None or value > sign * best.metrics[metric]):
                 best = evaluation
-        self._best[objective] = len(self.evaluations), best
+        self._best[aim] = len(self.evaluations), best
         return best
 
     def forget_after(self, step: int) -> None:

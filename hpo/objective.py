@@ -1,5 +1,7 @@
 """What a study makes large or small: one metric, or several of which each costs some of the others."""
 
+from functools import cached_property
+
 from pydantic import BaseModel, ConfigDict, model_validator
 
 
@@ -20,11 +22,11 @@ class Objective(BaseModel):
     def __str__(self) -> str:
         return f"{'maximize' if self.maximize else 'minimize'} {self.metric}"
 
-    @property
+    @cached_property  # as `sign`: asked several times for every decision of a scheduler
     def metric(self) -> str:
         return self.maximize or self.minimize or ""
 
-    @property
+    @cached_property
     def sign(self) -> int:
         """+1 where larger is better, else -1."""
         return 1 if self.maximize else -1

@@ -13,7 +13,8 @@ from hpo.history import History, Trial
 from hpo.objective import Objective
 from hpo.schedulers.decision import GO_ON, Action, Decision, Next
 from hpo.schedulers.free_worker import start_or_wait
-from hpo.schedulers.rung import Rung, check_rungs, rung_epochs, rung_reached, score_of
+from hpo.schedulers.quantile import Quantile
+from hpo.schedulers.rung import check_rungs, rung_epochs, rung_reached, score_of
 
 
 @dataclass(kw_only=True, eq=False)
@@ -30,7 +31,7 @@ class ASHA:
         check_rungs(self.first_rung, self.reduction_factor)
         self.rungs = rung_epochs(self.first_rung, self.reduction_factor, self.max_epochs)
         self._lowest = 0
-        self._at = [Rung(epochs) for epochs in self.rungs if epochs != self.max_epochs]
+        self._at = [Quantile(1 - 1 / self.reduction_factor) for epochs in self.rungs if epochs != self.max_epochs]
         self._decided: dict[int, tuple[int, Decision]] = {}  # trial -> step, and what that report means
 
     def apply(self, history: History, event: Event) -> None:
@@ -40,12 +41,12 @@ class ASHA:
             index = rung_reached(trial, self.rungs)
             if index is None or not self._lowest <= index < len(self._at):
                 return
-            rung, score = self._at[index], score_of(trial, self.objective)
+            others, score = self._at[index], score_of(trial, self.objective)
             if score is not None:
-                rung.discard(trial.number)
-                if len(rung):
-                    self._decided[trial.number] = trial.last_step, self._decide(rung, score)
-                rung.record(trial.number, score)
+                others.discard(trial.number)
+                if len(others):
+                    self._decided[trial.number] = trial.last_step, self._decide(self.rungs[index], others, score)
+                others.record(trial.number, score)
 
     def judge(self, history: History, trial: Trial) -> Decision:
         step, decision = self._decided.get(trial.number, (0, GO_ON))
@@ -57,20 +58,20 @@ class ASHA:
     def skip_first_rung(self) -> None:
         self._lowest = 1
 
-    def _decide(self, rung: Rung, score: float) -> Decision:
-        cutoff, sign, trials = rung.quantile(1 - 1 / self.reduction_factor), self.objective.sign, len(rung)
-        action = Action.STOP if score < cutoff else Action.GO_ON
-        score, cutoff, epochs = sign * score, sign * cutoff, rung.epochs
-        relation = comparison(score, cutoff, sign)
+    def _decide(self, epochs: int, others: Quantile, score: float) -> Decision:
+        cutoff, sign, trials = others.value(), self.objective.sign, len(others)
+        stop = score < cutoff
+        score, cutoff = sign * score, sign * cutoff
         reason = (
-            f"epoch {epochs}: {self.objective.metric} {score:.4f} {relation} "
+            f"epoch {epochs}: {self.objective.metric} {score:.4f} {comparison(stop, sign)} "
             f"the cutoff {cutoff:.4f} of {trials} trials before it"
         )
-        return Decision(action, reason, {"rung": epochs, "score": score, "cutoff": cutoff, "trials": trials})
+        inputs = {"rung": epochs, "score": score, "cutoff": cutoff, "trials": trials}
+        return Decision(Action.STOP if stop else Action.GO_ON, reason, inputs)
 
 
-def comparison(score: float, bound: float, sign: int) -> str:
-    """In words that say on which side of the bound it is good to be."""
+def comparison(worse: bool, sign: int) -> str:
+    """With its bound, in words that say on which side of it it is good to be."""
     if sign > 0:
-        return "below" if score < bound else "at or above"
-    return "above" if score > bound else "at or below"
+        return "below" if worse else "at or above"
+    return "above" if worse else "at or below"

@@ -148,7 +148,7 @@ class Bracket:
             best = min(max(1, self.begun // self.factor ** (index + 1)), len(level.rung))
             if level.waiting:
                 trial = level.waiting.first()
-                said = standing(level.rung, trial, best, objective)
+                said = standing(level.rung, trial, level.rung.rank(trial), best, objective)
                 return Promote(trial, *said) if level.promoted < best else Prune(trial, *said)
         return None
 

@@ -14,34 +14,39 @@ class Ladder:
         self.rungs = [Rung(one) for one in epochs]
         self._paused = [Rung(one) for one in epochs]
         self._on: dict[int, int] = {}  # trial -> index of the highest rung that it has reached
+        self._ready: dict[int, int | None] = {}  # rung -> whom to go on with there; none where it has changed since
 
     def arrive(self, index: int, trial: int, score: float) -> None:
         self.rungs[index].record(trial, score)
+        self._ready.pop(index, None)
         self._on[trial] = max(index, self._on.get(trial, index))
 
     def pause(self, trial: int) -> None:
         self._paused[self._on[trial]].record(trial, self.rung_of(trial).score(trial))
+        self._ready.pop(self._on[trial], None)
 
     def leave(self, trial: int) -> None:
         """It goes on, or has ended; nothing where it was not paused here."""
         if trial in self._on:
             self._paused[self._on[trial]].discard(trial)
+            self._ready.pop(self._on[trial], None)
 
-    def promotable(self, trial: int) -> bool:
-        """Among the best 1 / factor of its rung."""
-        rung = self.rung_of(trial)
-        return self._on[trial] < self.top and rung.rank(trial) < len(rung) // self.factor
+    def best(self, index: int) -> int:
+        """How many trials of a rung are among the best 1 / factor of it."""
+        return len(self.rungs[index]) // self.factor
 
     def next(self) -> int | None:
-        """The trial to go on with: the best promotable one of the highest rung that has any."""
-        for waiting in reversed(self._paused[: self.top]):
-            if waiting and self.promotable(waiting.first()):
-                return waiting.first()
+        """The trial to go on with: the best of the highest rung that has any among its best."""
+        for index in range(self.top - 1, -1, -1):
+            if index not in self._ready:
+                self._ready[index] = self._best_waiting(index)
+            if (trial := self._ready[index]) is not None:
+                return trial
         return None
 
-    def goes_on(self, trial: int) -> bool:
-        """Whether a trial that has just arrived is the one that a free worker would go on with."""
-        if not self.promotable(trial):
+    def goes_on(self, trial: int, index: int, rank: int) -> bool:
+        """Whether a trial that has just arrived at a rung is the one that a free worker would go on with."""
+        if index >= self.top or rank >= self.best(index):
             return False
         other = self.next()
         return other is None or self._place(trial) < self._place(other)
@@ -57,6 +62,12 @@ class Ladder:
     def _place(self, trial: int) -> tuple[int, float, int]:
         index = self._on[trial]
         return -index, -self.rungs[index].score(trial), trial
+
+    def _best_waiting(self, index: int) -> int | None:
+        waiting, rung = self._paused[index], self.rungs[index]
+        if waiting and rung.rank(waiting.first()) < self.best(index):
+            return waiting.first()
+        return None
 
     def rung_of(self, trial: int) -> Rung:
         return self.rungs[self._on[trial]]

@@ -13,7 +13,8 @@ from hpo.objective import Objective
 from hpo.schedulers.asha import comparison
 from hpo.schedulers.decision import GO_ON, Action, Decision, Next
 from hpo.schedulers.free_worker import start_or_wait
-from hpo.schedulers.rung import Rung, score_of
+from hpo.schedulers.quantile import Quantile
+from hpo.schedulers.rung import score_of
 
 
 @dataclass(kw_only=True, eq=False)
@@ -31,7 +32,7 @@ class MedianRule:
             raise ValueError(f"`first_epoch` must be at least 1, got {self.first_epoch}")
         if self.least_trials < 1:
             raise ValueError(f"`least_trials` must be at least 1, got {self.least_trials}; try 3")
-        self._averages: dict[float, Rung] = {}  # by epoch
+        self._averages: dict[float, Quantile] = {}  # by epoch
         self._sums: dict[int, tuple[int, float]] = {}  # trial -> reports, and the sum of their scores
         self._decided: dict[int, tuple[int, Decision]] = {}  # trial -> step, and what that report means
 
@@ -56,23 +57,23 @@ class MedianRule:
         count, total = self._sums.get(trial.number, (0, 0.0))
         count, total = count + 1, total + self._score(last)
         self._sums[trial.number] = count, total
-        others = self._averages.setdefault(last.epoch, Rung(last.epoch))
+        others = self._averages.setdefault(last.epoch, Quantile(0.5))
         others.discard(trial.number)
         in_time = last.epoch >= self.first_epoch and (self.max_epochs is None or last.epoch < self.max_epochs)
         if in_time and len(others) >= self.least_trials:
-            self._decided[trial.number] = last.step, self._decide(others, score)
+            self._decided[trial.number] = last.step, self._decide(last.epoch, others, score)
         others.record(trial.number, total / count)
 
-    def _decide(self, others: Rung, score: float) -> Decision:
-        median, sign, trials = others.quantile(0.5), self.objective.sign, len(others)
-        action = Action.STOP if score < median else Action.GO_ON
-        score, median, epoch = sign * score, sign * median, others.epochs
-        relation = comparison(score, median, sign)
+    def _decide(self, epoch: float, others: Quantile, score: float) -> Decision:
+        median, sign, trials = others.value(), self.objective.sign, len(others)
+        stop = score < median
+        score, median = sign * score, sign * median
         reason = (
-            f"epoch {epoch:g}: {self.objective.metric} {score:.4f} {relation} "
+            f"epoch {epoch:g}: {self.objective.metric} {score:.4f} {comparison(stop, sign)} "
             f"the median {median:.4f} of {trials} averages"
         )
-        return Decision(action, reason, {"rung": epoch, "score": score, "median": median, "trials": trials})
+        inputs = {"rung": epoch, "score": score, "median": median, "trials": trials}
+        return Decision(Action.STOP if stop else Action.GO_ON, reason, inputs)
 
     def _score(self, evaluation: Evaluation) -> float:
         return self.objective.sign * evaluation.metrics[self.objective.metric]

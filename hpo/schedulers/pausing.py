@@ -26,11 +26,11 @@ def refuse_without_end(max_epochs: int | None) -> int:
     return max_epochs
 
 
-def standing(rung: Rung, trial: int, best: int, objective: Objective) -> tuple[str, Inputs]:
-    """Where a trial stands on its rung, of which the `best` go on."""
-    score, rank = objective.sign * rung.score(trial), rung.rank(trial) + 1
+def standing(rung: Rung, trial: int, rank: int, best: int, objective: Objective) -> tuple[str, Inputs]:
+    """Where a trial stands on its rung, of which the `best` go on; `rank` 0 is the best."""
+    score = objective.sign * rung.score(trial)
     reason = (
-        f"epoch {rung.epochs}: {objective.metric} {score:.4f} is number {rank} of {len(rung)}, "
+        f"epoch {rung.epochs}: {objective.metric} {score:.4f} is number {rank + 1} of {len(rung)}, "
         f"of which {best or 'none'} {'goes' if best == 1 else 'go'} on"
     )
-    return reason, {"rung": rung.epochs, "score": score, "rank": rank, "best": best, "trials": len(rung)}
+    return reason, {"rung": rung.epochs, "score": score, "rank": rank + 1, "best": best, "trials": len(rung)}

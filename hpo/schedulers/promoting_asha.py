@@ -58,8 +58,9 @@ class PromotingASHA:
         index = self._reached(trial, ladder)
         if index is None or ladder.has_passed(trial.number, index):
             return GO_ON
-        action = Action.GO_ON if ladder.goes_on(trial.number) else Action.PAUSE
-        return Decision(action, *self._standing(ladder, trial.number))
+        rank = ladder.rungs[index].rank(trial.number)
+        action = Action.GO_ON if ladder.goes_on(trial.number, index, rank) else Action.PAUSE
+        return Decision(action, *standing(ladder.rungs[index], trial.number, rank, ladder.best(index), self.objective))
 
     def next(self, history: History) -> Next:
         for ladder in self._ladders:
@@ -96,4 +97,4 @@ class PromotingASHA:
 
     def _standing(self, ladder: Ladder, trial: int) -> tuple[str, Inputs]:
         rung = ladder.rung_of(trial)
-        return standing(rung, trial, len(rung) // self.reduction_factor, self.objective)
+        return standing(rung, trial, rung.rank(trial), len(rung) // self.reduction_factor, self.objective)

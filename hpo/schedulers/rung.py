@@ -1,6 +1,6 @@
 """Rungs: the epochs at which trials are compared, and who stands on each with what score.
 
-Scores are kept in order, so that an arrival, a rank and a quantile cost O(log n).
+Scores are kept in order, so that an arrival and a rank cost O(log n).
 """
 
 import math
@@ -41,11 +41,11 @@ def rung_reached(trial: Trial, rungs: Sequence[int]) -> int | None:
 
 def score_of(trial: Trial, objective: Objective) -> float | None:
     """The trial's best so far, larger is better; None where the last report shows that it has broken down."""
-    last = trial.evaluations[-1]
-    if last.diverged or not math.isfinite(last.metrics.get(objective.metric, math.nan)):
+    last, metric = trial.evaluations[-1], objective.metric
+    if last.diverged or not math.isfinite(last.metrics.get(metric, math.nan)):
         return None
-    best = trial.value(objective)
-    return None if best is None else objective.sign * best
+    best = trial.best(objective)
+    return None if best is None else objective.sign * best.metrics[metric]
 
 
 class Rung:
@@ -90,15 +90,3 @@ class Rung:
         """0 is the best."""
         rank: int = self._order.bisect_left((-self._scores[trial], trial))
         return rank
-
-    def quantile(self, share: float) -> float:
-        """The score below which `share` of the trials lie, interpolated exactly as numpy.percentile does."""
-        last = len(self._order) - 1  # the order is descending, the quantile's ascending
-        place = last * share
-        below = int(place)
-        part = place - below
-        low: float = -self._order[last - below][0]
-        if not part:
-            return low
-        high = -self._order[last - below - 1][0]
-        return low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part)

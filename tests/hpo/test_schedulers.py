@@ -19,7 +19,8 @@ from hpo.schedulers.fidelity import FidelityCheck
 from hpo.schedulers.hyperband import bracket_table
 from hpo.schedulers.median import MedianRule
 from hpo.schedulers.pasha import noise, ranked_alike
-from hpo.schedulers.rung import Rung, rung_epochs
+from hpo.schedulers.quantile import Quantile
+from hpo.schedulers.rung import rung_epochs
 from hpo.schedulers.scheduler import Scheduler
 from hpo.searchers import Searcher, build_searcher
 from hpo.simulator.contract import CHECKS, SPACE, survives_a_crash_at_any_event
@@ -146,12 +147,29 @@ def test_asha_decides_as_rays_does(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_the_quantile_is_numpys_to_the_last_bit(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    rung, scores = Rung(1), rng.normal(size=100).round(int(rng.integers(1, 16))).tolist()
-    for trial, score in enumerate(scores):
-        rung.record(trial, score)
-        for factor in (2, 3, 4, 5):
-            share = 1 - 1 / factor
-            assert rung.quantile(share) == np.percentile(scores[: trial + 1], 100 * share)
+    scores = rng.normal(size=100).round(int(rng.integers(1, 16))).tolist()
+    for factor in (2, 3, 4, 5):
+        share = 1 - 1 / factor
+        quantile = Quantile(share)
+        for trial, score in enumerate(scores):
+            quantile.record(trial, score)
+            assert quantile.value() == np.percentile(scores[: trial + 1], 100 * share)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_of_a_trial_that_arrives_again_the_quantile_knows_the_last_score_alone(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    share = 1 - 1 / 3
+    quantile, last = Quantile(share), dict[int, float]()
+    for trial, score in zip(rng.integers(20, size=100).tolist(), rng.normal(size=100).tolist(), strict=True):
+        if trial % 5:
+            quantile.record(trial, score)
+            last[trial] = score
+        else:
+            quantile.discard(trial + 1)
+            last.pop(trial + 1, None)
+        if last:
+            assert quantile.value() == np.percentile(list(last.values()), 100 * share)
 
 
 def test_hyperbands_brackets_are_those_of_the_papers_table() -> None:
@@ -320,7 +338,7 @@ def test_controls_train_on_and_the_scheduler_hears_of_them_no_more() -> None:
     assert all(history.trials[number].state is State.COMPLETE for number in check.controls)
     lost_at_first = {number for number in check.controls if history.trials[number].decision["rung"] == 3}
     at_second = {trial.number for trial in history.trials if trial.evaluations[-1].epoch >= 9}
-    assert set(check.scheduler._at[1]) == at_second - lost_at_first != at_second  # type: ignore[attr-defined]
+    assert set(check.scheduler._at[1]._scores) == at_second - lost_at_first != at_second  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("sign", (1, -1))
