@@ -27,7 +27,7 @@ def execute(engine: Engine) -> None:
 
 
 def _without_exits(segment: Segment) -> Generator[Said, None, None]:
-    """`sys.exit` in a trainable would end the study; in a worker of Ray's it ends the worker."""
+    """`sys.exit` in a trainable would end the study."""
     try:
         yield from run_segment(segment)
     except SystemExit as error:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import time
+import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -42,7 +43,7 @@ from hpo.packing import Packing, from_event, given, side_by_side, wants_measurin
 from hpo.preflight import device_of, preflight  # noqa: E402
 from hpo.processes import end, of  # noqa: E402
 from hpo.segment import DiskFailed, Failed, Reported, Said, Segment  # noqa: E402
-from hpo.worker import return_memory, run_segment  # noqa: E402
+from hpo.worker import failure, return_memory, run_segment  # noqa: E402
 
 # glibc hands every tensor above 32 MB back to the kernel and takes it anew, page fault by page fault; a worker that
 # keeps them trains 1.2 times as fast on the CPU (docs/log.md)
@@ -221,7 +222,12 @@ class WarmWorker(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        word = next(self.said, None)
+        try:
+            word = next(self.said, None)
+        except SystemExit as error:  # Tune would lose the worker, and with it what was said
+            if by_ray(error):
+                raise
+            word = failure(error)
         # one string: Tune would flatten and copy a nested result several times
         kind = type(word).__name__ if word else "Completed"
         return {"said": json.dumps([kind, vars(word) if word else {}]), "done": not isinstance(word, Reported)}
@@ -233,6 +239,12 @@ class WarmWorker(tune.Trainable):
             if time.monotonic() - self.returned > RETURN_MEMORY_EVERY:
                 return_memory()
                 self.returned = time.monotonic()
+
+
+def by_ray(error: SystemExit) -> bool:
+    """Whether it tells the worker to stop, as on SIGTERM; else the trainable has called `sys.exit`."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith("ray.")
 
 
 def refused(misfit: str) -> Generator[Said, None, None]:
