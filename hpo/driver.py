@@ -1,9 +1,12 @@
 """One process that runs one study from its file, or from its ledger, to its end."""
 
 import json
+import math
 import sys
 import tempfile
+import time
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,7 +26,7 @@ from hpo.paths import StudyPaths
 from hpo.preparation import disk_line, gpus, refuse_full_disk, refuse_missing_devices
 from hpo.processes import mark
 from hpo.space_lint import lint
-from hpo.stopping import GRACE, stoppable
+from hpo.stopping import GRACE, Stop, stoppable
 from hpo.storage import naming_storage
 from hpo.study import Study, restored_study
 from hpo.study_checks import refuse_lost_trainable
@@ -33,11 +36,13 @@ from hpo.tracking import views
 from hpo.tracking.log_file import chatter_to
 from hpo.tracking.mlflow import tracking_uri
 from hpo.tracking.mlflow_database import file_of
+from hpo.tracking.projection import GoOn
 from hpo.warm_start import take_over
 from train_fn.checkpoint import make_durable_folder, sync
 
 # half of the trials failing is no longer bad luck
 MOST_FAILED = 0.5
+SECONDS_OF_SILENCE = 3.0  # while the views catch up; most studies need less
 KEYS = "Ctrl-C stops it after the reports under way, to be resumed"
 
 
@@ -203,12 +208,29 @@ def drive(study: Study, paths: StudyPaths, in_process: bool, changed: dict[str, 
                     ) from None
                 raise
             finally:
-                behind = finish()
+                behind = finish(patience(study.study, stop, terminal.say))
     _warn_of(behind, study.study)
     history = _outcome(study, engine.history)
     if (said := in_words(behind[views.MLFLOW])) and (file := file_of(tracking_uri())):  # a server's disk is not ours
         raise disk_error(file, said, f"`hpo sync {study.study}`")
     return history
+
+
+def patience(study: str, stop: Stop, say: Callable[[str], None]) -> GoOn:
+    """What a person hears while the views catch up, whenever half of it is done; a new Ctrl-C leaves."""
+    asked, told, began = stop.asked, math.inf, time.monotonic()
+    if not asked:
+        stop.heard = lambda: None  # no reports are under way any more
+
+    def go_on(left: int) -> bool:
+        nonlocal told
+        if 0 < left <= told / 2 and time.monotonic() - began >= SECONDS_OF_SILENCE:
+            told = left
+            waiting = "the views have {left:,} events to catch up with; Ctrl-C leaves, and `hpo sync {study}` goes on"
+            say(of_terminal().say(waiting, left=left, study=study))
+        return asked != 0 or not stop.asked
+
+    return go_on
 
 
 def _terminal(study: Study, events: list[Event], screen: TextIO) -> Any:

@@ -15,6 +15,9 @@ from hpo.redaction import redact
 EVERY_SECONDS = 2.0
 # after the study's end: so long without anything having gone through, and so often in a row, it is tried again
 LAST_SECONDS, LAST_TRIES, LAST_WAIT = 5.0, 5, 0.2
+ASK_EVERY = 1.0  # seconds: whoever waits for the end is told how much is left, and may leave
+
+GoOn = Callable[[int], bool]  # told how many events are left; False: whoever waits leaves
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +27,16 @@ class Writer(Protocol):
 
     ledger: Ledger
     sent: int  # pieces that have arrived
+    row: int  # events of the ledger that were taken in
 
     def catch_up(self) -> None: ...
 
     def pause(self) -> None:
         """The driver stops: whatever has not ended waits."""
+
+
+def still_to_come(left: int) -> str:
+    return f"{left:,} events are still to come"
 
 
 class Projection(threading.Thread):
@@ -53,10 +61,14 @@ class Projection(threading.Thread):
                 return
             time.sleep(LAST_WAIT * tries)
 
-    def finish(self) -> str:
-        """Write what is left; why it could not be written, or nothing."""
+    def finish(self, rows: int, go_on: GoOn) -> str:
+        """Write what is left of so many events; why it could not be written, or nothing."""
         self.done.set()
-        self.join()
+        while self.is_alive():
+            self.join(ASK_EVERY)
+            left = rows - (self.writer.row if self.writer else 0)
+            if self.is_alive() and not go_on(left):
+                return still_to_come(left)
         if self.writer:
             self.writer.ledger.close()
         return self.behind

@@ -12,15 +12,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
+from typing import Any, Protocol
 
+from hpo.ledger import Ledger
 from hpo.paths import StudyPaths
 from hpo.processes import MARK
 from hpo.study import Study
 from hpo.tracking import mlflow, tensorboard, weights_and_biases
 from hpo.tracking.log_file import chatter_to
-from hpo.tracking.projection import Projection, Writer
+from hpo.tracking.projection import GoOn, Projection, Writer, still_to_come
 
 MLFLOW, TENSORBOARD, WANDB = "MLflow", "TensorBoard", "Weights & Biases"
 WRITERS: dict[str, Callable[[StudyPaths], Writer]] = {
@@ -30,8 +32,13 @@ WRITERS: dict[str, Callable[[StudyPaths], Writer]] = {
 }
 APART = (WANDB,)  # never in a process in which a trainable may use the same library in its own way
 FINISH = b"finish\n"
+LEFT = "left"  # what that process says of itself now and then before the end
 
-Finish = Callable[[], dict[str, str]]  # writes what is left; why a view is behind its ledger, or "", by its name
+
+class Finish(Protocol):
+    """Writes what is left; why a view is behind its ledger, or "", by its name."""
+
+    def __call__(self, go_on: GoOn = lambda left: True) -> dict[str, str]: ...
 
 
 def chosen(study: Study) -> list[str]:
@@ -46,14 +53,20 @@ def follow(paths: StudyPaths, views: Sequence[str]) -> Finish:
     if not apart:
         return finish
     finish_apart = follow_apart(paths, apart)
-    return lambda: {**finish(), **finish_apart()}
+    return lambda go_on=lambda left: True: {**finish(go_on), **finish_apart(go_on)}
 
 
 def follow_in_threads(paths: StudyPaths, views: Sequence[str]) -> Finish:
     projections = [Projection(view, partial(WRITERS[view], paths)) for view in views]
     for projection in projections:
         projection.start()
-    return lambda: {projection.name: projection.finish() for projection in projections}
+
+    def finish(go_on: GoOn = lambda left: True) -> dict[str, str]:
+        with closing(Ledger(paths.ledger)) as ledger:
+            rows = ledger.last()
+        return {projection.name: projection.finish(rows, go_on) for projection in projections}
+
+    return finish
 
 
 def follow_apart(paths: StudyPaths, views: Sequence[str]) -> Finish:
@@ -66,12 +79,18 @@ def follow_apart(paths: StudyPaths, views: Sequence[str]) -> Finish:
         start_new_session=True,  # Ctrl-C is the driver's
     )
 
-    def finish() -> dict[str, str]:
+    def finish(go_on: GoOn = lambda left: True) -> dict[str, str]:
         assert process.stdin is not None and process.stdout is not None
+        behind: dict[str, str] = {}
         with process, suppress(BrokenPipeError):
             process.stdin.write(FINISH)
             process.stdin.flush()
-            behind: dict[str, str] = json.loads(process.stdout.read() or "{}")
+            for line in process.stdout:
+                said = json.loads(line)
+                if LEFT not in said:
+                    behind = said
+                elif not go_on(said[LEFT]):
+                    return dict.fromkeys(views, still_to_come(said[LEFT]))  # it ends with its input
         return {view: behind.get(view, f"its process ended with exit code {process.returncode}") for view in views}
 
     return finish
@@ -86,7 +105,12 @@ def main(name: str, views: Sequence[str]) -> None:
     with chatter_to(paths.log) as screen:
         finish = follow_in_threads(paths, views)
         told.wait()
-        json.dump(finish(), screen)
+
+        def tell(line: dict[str, Any]) -> bool:
+            print(json.dumps(line), file=screen, flush=True)
+            return True
+
+        tell(finish(lambda left: tell({LEFT: left})))
 
 
 def heed(told: threading.Event) -> None:

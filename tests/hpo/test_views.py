@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,13 +12,17 @@ import mlflow
 import psutil
 import pytest
 
+from hpo import driver
+from hpo.ledger import Ledger
 from hpo.paths import StudyPaths
 from hpo.processes import mentioning
 from hpo.results import read
+from hpo.stopping import Stop
+from hpo.tracking import projection, views
 from hpo.tracking.cursor import noted_row
 from hpo.tracking.mlflow import tracking_uri
 from hpo.tracking.mlflow_runs import active
-from hpo.tracking.views import MLFLOW, TENSORBOARD, follow_apart
+from hpo.tracking.views import MLFLOW, TENSORBOARD, follow_apart, follow_in_threads
 from tests.hpo.engines import new_engine, run, toy_study
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own
@@ -89,3 +94,62 @@ def test_it_ends_with_a_driver_that_is_killed() -> None:
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline, "it lives on without its driver"
         time.sleep(0.05)
+
+
+@pytest.mark.usefixtures("study")
+def test_whoever_waits_for_a_server_that_never_answers_hears_what_is_left_and_may_leave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = len(read("toy").events)
+    heard: list[int] = []
+
+    def leave(left: int) -> bool:
+        heard.append(left)
+        return False
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        behind = follow_apart(StudyPaths.of("toy"), [MLFLOW])(leave)
+    assert heard == [rows] and behind == {MLFLOW: f"{rows} events are still to come"}
+    assert not of_views(), "it ends where nobody waits for it"
+
+
+class Slow:
+    """A view that takes its time for each event."""
+
+    def __init__(self, paths: StudyPaths) -> None:
+        self.ledger, self.sent, self.row = Ledger(paths.ledger), 0, 0
+
+    def catch_up(self) -> None:
+        for _ in self.ledger.events(after=self.row):
+            time.sleep(0.01)
+            self.row += 1
+
+    def pause(self) -> None: ...
+
+
+@pytest.mark.usefixtures("study")
+def test_what_is_left_grows_less_until_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(views.WRITERS, "slow", Slow)
+    monkeypatch.setattr(projection, "ASK_EVERY", 0.02)
+    heard: list[int] = []
+
+    def stay(left: int) -> bool:
+        heard.append(left)
+        return True
+
+    assert follow_in_threads(StudyPaths.of("toy"), ["slow"])(stay) == {"slow": ""}
+    assert len(heard) > 3 and heard == sorted(heard, reverse=True) and heard[-1] < heard[0]
+
+
+def test_a_long_wait_is_told_at_each_half_and_left_by_a_new_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "SECONDS_OF_SILENCE", 0.0)
+    said: list[str] = []
+    stop = Stop()
+    go_on = driver.patience("toy", stop, said.append)
+    assert all(go_on(left) for left in (9000, 8000, 4400, 4000, 0))
+    assert [line.split(" events")[0] for line in said] == ["the views have 9,000", "the views have 4,400"]
+    assert "`hpo sync toy` goes on" in said[0]
+    stop.asked = signal.SIGINT
+    assert not go_on(3000)
+    assert driver.patience("toy", stop, said.append)(3000), "the one that stopped the study leaves time for its views"
