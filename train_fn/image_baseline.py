@@ -21,10 +21,10 @@ SIZE = 32  # pixels of each side; more of them help neither classifier
 MOST_ROWS = 10_000  # that are learned from: the time of an SVM grows with their square
 COMPONENTS = (60, 120)
 CLASSIFIERS: Mapping[str, Callable[..., Any]] = {
-    "SVC, RBF": SVC,
+    "RBF SVM": SVC,
     "LogisticRegression": partial(LogisticRegression, max_iter=1_000),
 }
-C = {"SVC, RBF": (1.0, 3.0, 10.0), "LogisticRegression": (0.1, 1.0)}  # inverse of the penalty
+C = {"RBF SVM": (1.0, 3.0, 10.0), "LogisticRegression": (0.1, 1.0)}  # inverse of the penalty
 
 
 @dataclass(frozen=True, kw_only=True)

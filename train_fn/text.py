@@ -99,7 +99,7 @@ class TestResult:
     """How a checkpoint does on rows that no decision of the study has seen."""
 
     metrics: Mapping[str, float]
-    baseline: Mapping[str, float]  # accuracy and F1, on the same rows, of a tuned TF-IDF + linear model
+    baseline: Mapping[str, float]  # accuracy and F1 of a tuned peer on the same rows
     baseline_setting: Mapping[str, Any]  # what its tuning chose
     labels: tuple[str, ...]  # index = class id
     targets: list[int]

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hpo.registry.peer import LINEAR
+
 TASKS = {
     "classification": "puts each row into one of {count} classes",
     "multi_label": "gives each row none, one or several of {count} labels",
@@ -30,7 +32,7 @@ def _lines(record: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str]
     yield from _scores(record)
     yield from _limits(record, about)
     yield from _use(record, about)
-    yield from ["", "## What made it", "", "```json", json.dumps(config, indent=1), "```"]
+    yield from ["", "## What made it", "", "```json", json.dumps(config, indent=1, ensure_ascii=False), "```"]
 
 
 def _data(about: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
@@ -52,10 +54,12 @@ def _scores(record: Mapping[str, Any]) -> Iterator[str]:
         yield "There is no score on rows that no decision has seen."
         return
     yield f"On {record['rows']:,} sealed test rows, opened once and after all was chosen:"
-    yield from ["", "| metric | this model | a tuned linear model |", "| --- | ---: | ---: |"]
+    yield from ["", f"| metric | this model | {record.get('baseline_model', LINEAR)} |", "| --- | ---: | ---: |"]
     for name, value in record["test"].items():
-        linear = record["baseline"].get(name)
-        yield f"| {name} | {value:.4f} | {'' if linear is None else f'{linear:.4f}'} |"
+        baseline = record["baseline"].get(name)
+        yield f"| {name} | {value:.4f} | {'' if baseline is None else f'{baseline:.4f}'} |"
+    if record.get("baseline_is_better"):
+        yield from ["", f"By {record['metric']}, {record['baseline_model']} is better on these rows."]
     if record["scores_of_classes"]:
         yield from ["", "F1 of each class, with the range in which it would lie for other rows (96 in 100 times):"]
         yield from ["", "| class | rows | F1 | from | to |", "| --- | ---: | ---: | ---: | ---: |"]

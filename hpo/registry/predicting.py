@@ -13,6 +13,7 @@ from train_fn.data.streaming import rows_of
 from train_fn.errors import DataError
 
 ROWS_AT_ONCE = 256
+NUMBERS = ("regression", "ranking")  # tasks whose answer is a number, which has no probability
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,8 @@ def answered(loaded: Any, asked: Any, about: dict[str, Any]) -> Any:
     answers = loaded.predict(asked)
     if "image_column" in about:  # MLflow gives label and score as one dict
         answers = pd.DataFrame(answers[0].tolist())
+    if "score" in answers and about.get("data_task") in NUMBERS:  # a pipeline calls its only output LABEL_0
+        answers = pd.DataFrame({"label": answers["score"]})
     return answers.round(6)
 
 

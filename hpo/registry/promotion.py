@@ -19,7 +19,7 @@ from hpo.ledger import Ledger
 from hpo.paths import StudyPaths
 from hpo.preparation import refuse_other_data
 from hpo.redaction import redact
-from hpo.registry import sealed_rows, versions
+from hpo.registry import peer, sealed_rows, versions
 from hpo.registry.answering import timed
 from hpo.registry.gates import Measured, refusals
 from hpo.registry.model_files import size_mb, verified
@@ -50,7 +50,7 @@ class Promotion:
         dict[str, float] | None
     )  # mean of fresh seeds on validation, and its interval; None where none were asked
     test: dict[str, float]
-    baseline: dict[str, float]  # the tuned linear model on the same sealed rows; empty where there is none
+    baseline: dict[str, float]  # its scores on the same sealed rows; empty where there is none
     rows: int
     scores_of_classes: list[dict[str, Any]]  # F1 on the sealed rows, and how sure it is
     study: str
@@ -62,6 +62,8 @@ class Promotion:
     forced: str | None  # the reason given
     by: str
     at: str  # UTC
+    baseline_model: str = peer.LINEAR  # in words
+    baseline_is_better: bool = False  # by the metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +217,10 @@ def _judged(
         "forced": None if force is None else redact(force),
         "by": who(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "baseline_model": peer.in_words(test.get("baseline_setting", {})),
+        "baseline_is_better": peer.is_better(
+            test.get("baseline", {}), test.get("metrics", {}), results.objective.metric, results.objective.sign
+        ),
     }
     ledger.append("judged", winner.number, judgement=record)
     if refused and force is None:
@@ -300,7 +306,7 @@ def _numbers(promotion: Promotion) -> dict[str, str]:
         "hpo.forced": promotion.forced or "",
         f"hpo.validation.{promotion.metric}": f"{promotion.validation:.6f}",
         **{f"hpo.test.{name}": f"{value:.6f}" for name, value in promotion.test.items()},
-        **{f"hpo.linear_baseline.{name}": f"{value:.6f}" for name, value in promotion.baseline.items()},
+        **{f"hpo.baseline.{name}": f"{value:.6f}" for name, value in promotion.baseline.items()},
         **{f"hpo.gain.{name}": f"{difference[name]:+.6f}" for name in ("gain", "low", "high") if difference},
     }
 

@@ -12,7 +12,9 @@ def lines(done: Promotion) -> Iterator[str]:
     )
     yield f"  {done.metric} {done.validation:.4f} on validation{tested or '; no sealed test split'}"
     if done.metric in done.baseline:
-        yield f"  a tuned linear model: {done.baseline[done.metric]:.4f} on the same test rows"
+        yield f"  {done.baseline_model}: {done.baseline[done.metric]:.4f} on the same test rows"
+    if done.baseline_is_better:
+        yield "  on these rows the baseline is better than the champion, and costs less"
     if found := done.measured["difference"]:
         yield (
             f"  {found['metric']} {found['gain']:+.4f} against version {done.previous}, at least {found['low']:+.4f}; "

@@ -11,6 +11,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Bert
 from hpo.registry.answering import load, timed
 from hpo.registry.model_card import model_card
 from hpo.registry.model_files import metadata, verified
+from hpo.registry.predicting import answered
 from hpo.registry.trained_files import lay_out
 from hpo.tracking.mlflow import quiet
 from hpo.tracking.mlflow_model import SAVERS
@@ -67,3 +68,31 @@ def test_its_card_says_what_it_is_for_how_good_and_how_to_run_it() -> None:
     for said in ("into one of 2 classes", "| rain | 9 | 0.800 | 0.500 | 0.900 |", "0 = rain, 1 = sun", "pipeline(",
                  "fewer than 30 test rows", "off by 0.100"):  # fmt: skip
         assert said in card
+
+
+def test_a_model_of_numbers_answers_with_the_number_and_no_probability(tmp_path: Path) -> None:
+    of_numbers = {**ORIGIN, "data_task": "regression", "labels": []}
+    torch.manual_seed(0)
+    tokenizer = train_tokenizer(["rain falls", "the sun shines"] * 9)
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        num_labels=1, problem_type="regression",
+    )  # fmt: skip
+    model = BertForSequenceClassification(config).eval()
+    for part in (tokenizer, model):
+        part.save_pretrained(tmp_path / "checkpoint" / "model")
+    quiet()
+    SAVERS["model/config.json"](tmp_path / "checkpoint", str(tmp_path / "kept"), Model(), of_numbers)
+    found = answered(load(tmp_path / "kept"), ["rain falls", "sun"], metadata(tmp_path / "kept", "it"))
+    with torch.inference_mode():
+        numbers = model(**tokenizer(["rain falls", "sun"], return_tensors="pt", padding=True)).logits[:, 0].tolist()
+    assert list(found) == ["label"] and list(found["label"]) == pytest.approx(numbers, abs=1e-5)
+
+
+def test_its_card_keeps_every_script_and_says_who_is_better() -> None:
+    about = {**ORIGIN, "text_column": "text", "config": json.dumps({"data": {"text": "리뷰"}})}
+    worse = {**RECORD, "baseline": {"accuracy": 0.9}, "baseline_model": "a tuned RBF SVM", "baseline_is_better": True}
+    card = model_card(worse, about)
+    assert '"text": "리뷰"' in card and "| metric | this model | a tuned RBF SVM |" in card
+    assert "By accuracy, a tuned RBF SVM is better on these rows." in card
+    assert "is better on these rows" not in model_card(RECORD, about)

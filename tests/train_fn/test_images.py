@@ -222,7 +222,7 @@ def test_the_sealed_test_is_scored_beside_a_tuned_classifier_on_pixels(toy, tmp_
     assert result.metrics["accuracy"] == numpy.mean(numpy.equal(result.targets, result.predictions)) > 0.8
     assert result.labels == LABELS and len(result.targets) == 18
     assert result.baseline["accuracy"] > 0.8 and result.baseline.keys() == {"accuracy", "f1_weighted", "f1_macro"}
-    assert result.baseline_setting["classifier"] in ("SVC, RBF", "LogisticRegression")
+    assert result.baseline_setting["classifier"] in ("RBF SVM", "LogisticRegression")
 
 
 def test_a_model_is_given_what_its_own_processor_would_give(toy, folder_of):
