@@ -5,6 +5,7 @@ from typing import Any
 
 from hpo.account import Account
 from hpo.results import Results
+from hpo.wording import duration
 
 ASIDE = {"study", "registry", "meant"}  # keys that change no score
 
@@ -104,15 +105,19 @@ def _headline(study: dict[str, Any]) -> str:
     if study.get("front"):
         front = f"{study['front']} of {study['trials']} trials on the Pareto front"
         volume = f"hypervolume {study['hypervolume']:.3f} of its own box"
-        return f"{study['study']}: {front}, {volume}; {study['epochs']:g} epochs, {study['hours']:.2f} hours"
+        return f"{study['study']}: {front}, {volume}; {study['epochs']:g} epochs in {_time(study['hours'])}"
     if study["best"] is None:
         return f"{study['study']}: no trial came to a regular end ({study['trials']} trials)"
     sure = "[{:.4f}, {:.4f}] ".format(*study["interval"]) if study["interval"] else ""
     gpu = f", {study['gpu_hours']:.2f} GPU hours" if study["gpu_hours"] else ""
     return (
         f"{study['study']}: {study['metric']} {study['best']:.4f} {sure}in trial {study['trial']:03d} of "
-        f"{study['trials']}; {study['epochs']:g} epochs, {study['hours']:.2f} hours{gpu}"
+        f"{study['trials']}; {study['epochs']:g} epochs in {_time(study['hours'])}{gpu}"
     )
+
+
+def _time(hours: float) -> str:
+    return duration(3600 * hours)
 
 
 def _word(value: Any) -> str:

@@ -77,10 +77,10 @@ def peaks() -> dict[str, int]:
     """Bytes: of this process in its life, and of what torch took of the GPU."""
     torch = sys.modules.get("torch")
     cuda = torch.cuda if torch is not None and torch.cuda.is_initialized() else None
-    return {"memory": peak_memory(os.getpid()), "gpu_memory": cuda.max_memory_reserved() if cuda else 0}
+    return {"memory": resident_peak(os.getpid()), "gpu_memory": cuda.max_memory_reserved() if cuda else 0}
 
 
-def peak_memory(process: int) -> int:
+def resident_peak(process: int) -> int:
     """Not `ru_maxrss`, which a process inherits from the one that started it."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return 1024 * next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)

@@ -21,7 +21,7 @@ from typing import Any
 
 from hpo import machine
 from hpo.domains import Value
-from hpo.measured_run import peak_memory
+from hpo.measured_run import resident_peak
 from hpo.packing import Device, Need, Pace, Packing, best, doublings, most_at_once, size
 from hpo.space import Params, Space, corner
 from hpo.study import Resources, Study
@@ -238,7 +238,7 @@ def taken(said: Mapping[str, Any], process: "subprocess.Popen[str]", gpu_memory:
     if "error" in said:
         return Taken(error=said["error"])
     return Taken(
-        memory=WORKER + (said.get("memory") or peak_memory(process.pid)),
+        memory=WORKER + (said.get("memory") or resident_peak(process.pid)),
         gpu_memory=max(said.get("gpu_memory", 0), gpu_memory),
         seconds=said.get("seconds"),
     )

@@ -114,8 +114,7 @@ def print_winner(results: Results, language: Language = ENGLISH) -> None:
     study, objective, say = results.study.study, results.objective, language.say
     winner = results.winner
     if winner is None:
-        print(say("{study}: no trial came to a regular end yet", study=study))
-        return
+        return print_no_winner(results, language)
     best = winner.best(objective)
     assert best is not None
     print(
@@ -142,12 +141,28 @@ def print_winner(results: Results, language: Language = ENGLISH) -> None:
         )
 
 
+def print_no_winner(results: Results, language: Language = ENGLISH) -> None:
+    study, ended, say = results.study.study, results.history.ended, language.say
+    if results.state != "finished" or not ended:
+        print(say("{study}: no trial came to a regular end yet", study=study))
+        return
+    first = ended[0]
+    print(
+        say(
+            "{study}: no trial came to a regular end; trial {trial:03d}: {reason}; "
+            "`hpo why {study} {trial}` tells more",
+            study=study,
+            trial=first.number,
+            reason=language.retell(first.reason),
+        )
+    )
+
+
 def print_front(results: Results, language: Language = ENGLISH) -> None:
     """The trials that a person may choose from."""
     study, aims, front, say = results.study.study, results.study.aims, results.front, language.say
     if not front:
-        print(say("{study}: no trial came to a regular end yet", study=study))
-        return
+        return print_no_winner(results, language)
     print(
         say(
             "{study}: {trials} trials on the Pareto front ({aims}); hypervolume {hypervolume:.3f}",

@@ -27,9 +27,12 @@ def serve(port: int) -> int:
     origins = f"http://{HOST}:{port},http://localhost:{port}"
     quiet()
     os.environ["MLFLOW_BACKEND_STORE_URI"] = tracking_uri()  # may hold a password; a command line is seen by everybody
+    os.environ["MLFLOW_REGISTRY_STORE_URI"] = tracking_uri()
     os.environ["MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE"] = "false"
+    os.environ["PYTHONWARNINGS"] = "ignore"  # MLflow's of its own libraries
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1",
-               "--app-name", "hpo", "--allowed-hosts", hosts, "--cors-allowed-origins", origins]  # fmt: skip
+               "--app-name", "hpo", "--uvicorn-opts", "--log-level warning",  # no line for each page that is asked for
+               "--allowed-hosts", hosts, "--cors-allowed-origins", origins]  # fmt: skip
     _tell(f"studies are at http://{HOST}:{port}/live, MLflow is at http://{HOST}:{port} (Ctrl-C ends it)")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     # a session of its own: the server forks workers, and the signal that ends them is sent here, once

@@ -58,6 +58,7 @@ def _proposed(event: Event, number: int, warm_start: Verdict | None) -> Iterator
 
 
 def _lived(events: list[Event]) -> Iterator[Step]:
+    decided = ""
     for event in events:
         payload = dict(event.payload)
         if event.kind == "started":
@@ -66,6 +67,10 @@ def _lived(events: list[Event]) -> Iterator[Step]:
             yield Step(event.seq, event.kind, words, {})
         elif event.kind in WORDS:
             words = WORDS[event.kind].format_map({"reason": "", "state": "", **payload})
+            if event.kind == "decided":
+                decided = payload["reason"]
+            elif event.kind == "ended" and payload["reason"] == decided:
+                words = payload["state"]  # the reason stands in the line before
             inputs = {name: value for name, value in payload.items() if isinstance(value, (int, float))}
             yield Step(event.seq, event.kind, words.strip(), inputs)
 

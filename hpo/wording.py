@@ -25,7 +25,8 @@ def printable(text: str) -> str:
 def duration(seconds: float, language: Language = ENGLISH) -> str:
     """In the unit that a person would say it in: 0.3 s, 40 s, 12 min, 3.5 h, 2.1 days."""
     if seconds < 90:
-        return language.say("{time} s", time=f"{seconds:.0f}" if seconds >= 9.5 else f"{seconds:.1g}")
+        whole = seconds >= 9.5 or seconds < 0.0005  # which is 0 to a person, not 1e-05
+        return language.say("{time} s", time=f"{seconds:.0f}" if whole else f"{seconds:.1g}")
     if seconds < 5400:
         return language.say("{time} min", time=f"{seconds / 60:.0f}")
     if seconds < 48 * 3600:

@@ -382,7 +382,7 @@ MAY_IMPORT = {
         "hpo/language",
     },
     "hpo/ui": {"hpo/errors", "hpo/language", "hpo/live", "hpo/redaction", "hpo/tracking"},
-    "hpo/comparing": {"dashboards", "hpo/account", "hpo/frames", "hpo/results"},
+    "hpo/comparing": {"dashboards", "hpo/account", "hpo/frames", "hpo/results", "hpo/wording"},
     "hpo/doctor": {
         "hpo/confirmation",
         "hpo/disk_faults",

@@ -225,4 +225,5 @@ def test_the_ui_serves_this_machine_and_refuses_a_rebound_name(study: Path) -> N
         assert status("10.evil.com", "/live") == 403 and status("evil.com", "/live/toy") == 403
     finally:
         server.send_signal(signal.SIGINT)
-        server.communicate(timeout=30)
+        said, _ = server.communicate(timeout=30)
+    assert b"GET" not in said and b"Warning" not in said, "a person reads where it is, and nothing else"

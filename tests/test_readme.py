@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from hpo.space_lint import lint
+from hpo.study_file import load_study
 from tests.test_main_job import hpo, python
 
 PROJECT = Path(__file__).parents[1]
@@ -61,3 +63,9 @@ def test_the_main_study_runs_with_minilm(folder: Path) -> None:
     hpo(folder, "predict", "docstrings-minilm", "sentences.csv")
     with (folder / "sentences.csv.predictions.csv").open(newline="") as file:
         assert [row["label"] for row in csv.DictReader(file)] == ["sqlalchemy"]
+
+
+def test_the_first_study_of_one_s_own_is_not_warned_of(folder: Path) -> None:
+    [study] = blocks("yaml")
+    (folder / "my.yaml").write_text(study)
+    assert list(lint(load_study(folder / "my.yaml"))) == []

@@ -47,8 +47,8 @@ def norm(tensors: list[torch.Tensor]) -> torch.Tensor:
     return torch.stack([whole(length) for length in torch._foreach_norm(tensors)]).norm()
 
 
-def peak_memory(device: torch.device) -> float:
-    """MB: of the device's tensors since the last call, or of this process in its whole life."""
+def peak_megabytes(device: torch.device) -> float:
+    """Of the GPU's tensors since the last call; without a GPU, of this process in its whole life."""
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)

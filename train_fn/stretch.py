@@ -8,7 +8,7 @@ import torch
 from train_fn.batches import parts, share
 from train_fn.divergence import divergence
 from train_fn.material import Rows
-from train_fn.monitoring import copied, learning_rates, peak_memory, update_ratios
+from train_fn.monitoring import copied, learning_rates, peak_megabytes, update_ratios
 from train_fn.setup import Setup
 from train_fn.state import State
 from train_fn.step import take_step
@@ -47,7 +47,7 @@ def train_stretch(setup: Setup, state: State, batches: list[Rows]) -> tuple[dict
         "speed/tokens_per_second": read / seconds,
         "time/step_seconds": seconds / len(batches),
         "time/train_seconds": seconds,
-        "memory/peak_mb": peak_memory(setup.device),
+        "memory/peak_mb": peak_megabytes(setup.device),
     }, None
 
 

@@ -54,7 +54,7 @@ def check_values(config: Any) -> None:
     for field in fields(config):
         value, rule = getattr(config, field.name), rules[field.name]
         if not rule.holds(value):
-            way_out = "" if field.default is MISSING else f"; try {field.default}"
+            way_out = "" if field.default in (MISSING, None) else f"; try {field.default}"
             raise ValueError(f"`{field.name}` must be {rule.words}, got {value!r}{way_out}")
 
 

@@ -102,6 +102,8 @@ TOLD_ANEW = {
     "goes on: {reason}": "계속: {reason}",
     "its worker was lost: {reason}": "작업자를 잃음: {reason}",
     "raised: {reason}": "오류: {reason}",
+    "COMPLETE": "완료",
+    "PRUNED": "조기 중단",
     "COMPLETE: {reason}": "완료: {reason}",
     "PRUNED: {reason}": "조기 중단: {reason}",
     "DIVERGED: {reason}": "발산: {reason}",

@@ -56,6 +56,7 @@ SAID = {
     # the board
     "study {study}": "스터디 {study}",
     "study {study}: {state}": "스터디 {study}: {state}",
+    "{count} of {planned}: {states}": "{planned}개 중 {count}개: {states}",
     "{count} of {planned} trials: {states}": "시도 {planned}개 중 {count}개: {states}",
     "{metric} {value} in trial {trial:03d}": "{metric} {value}, 시도 {trial:03d}",
     "{ended} of {runs} runs of these trials with fresh seeds": "이 시도들을 새 시드로 다시 학습: {runs}개 중 {ended}개",
@@ -71,6 +72,7 @@ SAID = {
     "stopping: reports under way have {seconds:g} s; once more: at once": "멈추는 중: 진행 중인 보고를 {seconds:g}초 기다림; 한 번 더 누르면 즉시 멈춤",
     # events
     "{run} started: {params}": "{run} 시작: {params}",
+    "{run} started again: {params}": "{run} 다시 시작: {params}",
     "{run} started again, from report {step}: {params}": "{run} 보고 {step}부터 다시 시작: {params}",
     "{run} epoch {epoch:g}: {values}, {time}": "{run} 에포크 {epoch:g}: {values}, {time}",
     "{run} {state}: {reason} (best {best})": "{run} {state}: {reason} (최고 {best})",
@@ -87,6 +89,7 @@ SAID = {
     "; the first trials will tell how long one takes": "; 하나에 걸리는 시간은 첫 시도들이 알려 줌",
     "; {time} at the pace of earlier studies here": "; 이곳의 이전 스터디 속도로 {time}",
     "{study}: no trial came to a regular end yet": "{study}: 정상적으로 끝난 시도가 아직 없음",
+    "{study}: no trial came to a regular end; trial {trial:03d}: {reason}; `hpo why {study} {trial}` tells more": "{study}: 정상적으로 끝난 시도가 없음; 시도 {trial:03d}: {reason}; `hpo why {study} {trial}`이 더 알려 줌",
     "{study}: best {metric} {value:.4f} in trial {trial:03d}, epoch {epoch:g}: {params}": "{study}: 최고 {metric} {value:.4f}, 시도 {trial:03d}, 에포크 {epoch:g}: {params}",
     "cost: {epochs:.4g} epochs in {time}": "비용: 에포크 {epochs:.4g}개, {time}",
     "; stopping saved {epochs:.4g} epochs, about {time} of training": "; 조기 중단으로 에포크 {epochs:.4g}개, 학습 약 {time} 절약",
@@ -104,6 +107,7 @@ SAID = {
     "and {more} more: `hpo show {study}`": "그 밖에 {more}개: `hpo show {study}`",
     "next: choose one, such as `hpo promote {study} --trial {trial}`, which scores it on the sealed test split and makes it the champion; `hpo report {study}` draws the front": "다음: 하나를 골라 `hpo promote {study} --trial {trial}`처럼 하면 봉인된 테스트로 채점하여 챔피언으로 등록하고, `hpo report {study}`는 프런트를 그림",
     "{counts} of {planned}": "{planned}개 중 {counts}",
+    "the views have {left:,} events to catch up with; Ctrl-C leaves, and `hpo sync {study}` goes on": "보기에 아직 쓸 이벤트 {left:,}개가 남음; Ctrl-C로 떠나도 `hpo sync {study}`로 이어서 씀",
     "MLflow has all of {study}": "{study}의 모든 기록이 MLflow에 있음",
     "warning: {view} is behind ({behind}); `hpo sync {study}` catches up": "경고: {view}이(가) 뒤처져 있음({behind}); `hpo sync {study}`로 따라잡음",
     # hpo check

@@ -106,14 +106,16 @@ class Board:
 
     def summary(self) -> str:
         """`12 of 24 trials: 2 running, 10 complete`."""
+        return self.language.say("{count} of {planned} trials: {states}", **self._counts())
+
+    def _counts(self) -> dict[str, object]:
         states, say = Counter(trial.state for trial in self.history.trials), self.language.say
         counts = [say("{count} {state}", count=states[one], state=say(one.lower())) for one in State if states[one]]
-        return say(
-            "{count} of {planned} trials: {states}",
-            count=len(self.history.trials),
-            planned=self.study.search.trials,
-            states=", ".join(counts) or say("none yet"),
-        )
+        return {
+            "count": len(self.history.trials),
+            "planned": self.study.search.trials,
+            "states": ", ".join(counts) or say("none yet"),
+        }
 
     def best_so_far(self) -> str:
         """Of trials that ended regularly, the winner; empty before there is one."""
@@ -134,7 +136,7 @@ class Board:
     def _below(self, encoding: str) -> list[tuple[str, str]]:
         """(heading, text) of each line below the trials."""
         say = self.language.say
-        lines = [(say("trials"), self.summary())]
+        lines = [(say("trials"), say("{count} of {planned}: {states}", **self._counts()))]
         if best := self.best_so_far():
             curve = sparkline(self.best, self.account.epochs) if encoding.startswith("utf") else ""
             lines.append((say("front"), best) if self.study.objectives else (say("best"), f"{best}  {curve}"))

@@ -39,6 +39,8 @@ def line(event: Event, history: History, objectives: Sequence[Objective], langua
     run = run_name(trial, language)
     if event.kind == "started":
         params, step = describe(trial, language), event.payload["from_step"]
+        if trial.attempt > 1 and not step:
+            return say("{run} started again: {params}", run=run, params=params)
         if trial.attempt > 1:
             return say("{run} started again, from report {step}: {params}", run=run, step=step, params=params)
         return say("{run} started: {params}", run=run, params=params)

@@ -89,8 +89,11 @@ class Writer(InFiles):
         return self.open[trial.number]
 
     def _write_winner(self) -> None:
-        """The rows that it gets wrong, the surest first: as a table, and as images where they are such."""
-        trial = winner(self.history, self.study.objective)
+        """The rows that it gets wrong, the surest first: as a table, and as images where they are such.
+
+        Of several objectives there is none: the best by the first of them would be taken for it.
+        """
+        trial = None if self.study.objectives else winner(self.history, self.study.objective)
         best = trial.best(self.study.objective) if trial else None
         shutil.rmtree(self.folder / WINNER, ignore_errors=True)
         wrong = evaluations.read(self.paths.trial(trial.number), best.step).get("wrong") if trial and best else None

@@ -334,7 +334,7 @@ def out_of_bounds() -> Iterator[Bad]:
         ),
     )
     for key, value, said in (
-        ("hidden_dropout", "1.5", "`hidden_dropout` must be in [0, 0.99] or None, got 1.5; try None"),
+        ("hidden_dropout", "1.5", "`hidden_dropout` must be in [0, 0.99] or None, got 1.5"),
         ("hidden_dropout", "-0.1", "must be in [0, 0.99]"), ("warmup_ratio", "2", "in [0, 1], got 2.0; try 0.0"),
         ("learning_rate", "0", "must be a number > 0"), ("learning_rate", "-1e-4", "must be a number > 0"),
         ("batch_size", "0", "must be a whole number >= 1, got 0; try 32"), ("max_epochs", "0", "a whole number >= 1"),

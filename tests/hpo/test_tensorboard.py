@@ -12,6 +12,7 @@ from hpo.paths import StudyPaths
 from hpo.results import read
 from hpo.tracking.tensorboard import Writer
 from tests.hpo.test_engine import new_engine, run, toy_study
+from tests.hpo.test_front import two
 
 accumulator = pytest.importorskip(
     "tensorboard.backend.event_processing.event_accumulator", reason="pip install tensorboard"
@@ -116,3 +117,14 @@ def test_the_winner_s_mistakes_are_shown_with_their_images(folder: Path) -> None
     tags = runs(paths)["winner"].Tags()
     assert tags["images"] == ["wrong/00 cat, predicted a|b"] or len(tags["images"]) == 1
     assert "wrong/text_summary" in tags["tensors"]
+
+
+def test_of_several_objectives_no_trial_is_shown_as_the_winner(folder: Path) -> None:
+    run(new_engine(folder, two()))
+    paths = StudyPaths.of("two")
+    for trial in read("two").history.trials:
+        for report in trial.evaluations:
+            wrong = [{"row": 0, "text": "a", "truth": "b", "said": "c", "confidence": 0.9}]
+            evaluations.write(paths.trial(trial.number), report.step, {"wrong": wrong})
+    project(paths)
+    assert runs(paths) and "winner" not in runs(paths)

@@ -16,6 +16,7 @@ from hpo.segment import Reported
 from hpo.tracking.board import Board, board_after, sparkline
 from hpo.tracking.terminal import Terminal
 from hpo.watching import the_running_one, watch
+from hpo.wording import duration
 from tests.hpo.known_names import TOY
 from tests.hpo.test_engine import new_engine, run, toy_study
 from tests.hpo.typed import PROJECT
@@ -77,7 +78,7 @@ def test_the_board_fits_the_screen_and_says_all(folder: Path, size: tuple[int, i
     heading = next(line for line in lines if line.split()[:1] == ["trial"])
     assert heading.split() == ["trial", "epoch", "score", "best", "state", "why"], "only the reason is cut short"
     said = {line.split()[0]: line for line in lines if line.strip()}
-    assert said["trials"].startswith("trials 40 of 40 trials: ")
+    assert said["trials"].startswith("trials 40 of 40: ")
     assert said["rungs"].startswith("rungs  40 at 1, ") and said["rungs"].endswith(" at 9 epochs")
     assert said["best"].endswith("█") and " epochs in " in said["cost"]
     assert "all 40 trials ended" in lines[-1]
@@ -144,3 +145,14 @@ def test_looking_on_ends_where_nobody_runs_the_study(folder: Path) -> None:
 def test_one_study_is_watched(folder: Path) -> None:
     with pytest.raises(UsageError, match="takes one study, got none that runs; name it"):
         the_running_one()
+
+
+def test_a_start_from_the_beginning_names_no_report(folder: Path) -> None:
+    screen = io.StringIO()
+    told(folder, screen, search={"trials": 1, "scheduler": "fifo"}, config={"max_epochs": 3, "fails_at": 1})
+    [again] = [line for line in screen.getvalue().splitlines() if "again" in line]
+    assert again.startswith("trial 000 started again: x=")
+
+
+def test_a_time_too_short_to_say_is_none() -> None:
+    assert list(map(duration, (1e-05, 0.002, 0.31, 40, 600))) == ["0 s", "0.002 s", "0.3 s", "40 s", "10 min"]

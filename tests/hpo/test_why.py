@@ -39,7 +39,7 @@ def test_a_stop_is_told_with_its_score_its_cutoff_and_the_trials_behind_it(folde
     assert steps[0].words.startswith(f"trial {stopped.number:03d}: proposed by tpe: x=")
     decision = next(step for step in reversed(steps) if step.kind == "decided")
     assert "below the cutoff" in decision.words and {"rung", "score", "cutoff", "trials"} <= decision.inputs.keys()
-    assert steps[-1].words == f"PRUNED: {stopped.reason}"
+    assert [step.words for step in steps[-2:]] == [stopped.reason, "PRUNED"], "and told once"
 
 
 def test_a_trial_that_is_not_there_is_named(folder: Path) -> None:
