@@ -31,6 +31,7 @@ class Live:
     address: str
     seen: str
     report: str  # address of the whole report
+    over: bool = False  # nothing more will come
 
 
 def render(

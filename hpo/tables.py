@@ -29,6 +29,8 @@ def status_rows(found: list[Results], unreadable: Mapping[str, str]) -> list[dic
 
 def _status_row(results: Results) -> dict[str, Any]:
     states = Counter(trial.state for trial in results.history.trials)
+    if results.state == "interrupted":  # nobody trains them: they wait for `hpo resume`
+        states[State.WAITING] += states.pop(State.RUNNING, 0)
     winner = results.winner
     return {
         "study": results.study.study,

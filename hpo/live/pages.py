@@ -80,10 +80,9 @@ def studies(language: str, mlflow: str) -> Response:
 
 def page(name: str, language: str) -> Response:
     address = f"/live/{name}"
-    live = Live(
-        address=f"{address}/seen", seen=seen_of(name), report=f"{address}/report"
-    )  # before the events: what comes between is asked for
+    seen = seen_of(name)  # before the events: what comes between is asked for
     results = read(name)
+    live = Live(address=f"{address}/seen", seen=seen, report=f"{address}/report", over=results.state == "finished")
     return HTMLResponse(live_page(study_data(results), now(results, spoken_by(language)), live, language))
 
 

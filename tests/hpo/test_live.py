@@ -71,6 +71,23 @@ def test_an_unfinished_study_shows_its_last_report(folder: Path, client: TestCli
     assert "에포크 1개" in client.get("/live/toy?lang=ko").text
 
 
+def test_a_study_that_is_over_promises_no_further_report(folder: Path, client: TestClient) -> None:
+    engine, segment = begun(folder)
+    report(engine, segment, 1, 0.625)
+    assert "shows each new report" in client.get("/live/toy").text
+    engine.completed(segment)
+    run(engine)
+    assert "shows each new report" not in client.get("/live/toy").text
+
+
+def test_of_a_study_that_nobody_runs_no_trial_is_running(folder: Path, client: TestClient) -> None:
+    begun(folder)
+    with study_lock(StudyPaths.of("toy")):
+        assert "1 running" in CliRunner().invoke(cli, ["status", "toy"]).stdout
+    said = CliRunner().invoke(cli, ["status", "toy"]).stdout
+    assert "interrupted" in said and "1 waiting" in said and "running" not in said
+
+
 def test_the_address_for_programs_says_what_show_says(folder: Path, client: TestClient) -> None:
     run(new_engine(folder, toy_study()))
     assert client.get("/live/toy/json").json() == json.loads(CliRunner().invoke(cli, ["show", "toy", "--json"]).stdout)
