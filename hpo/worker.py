@@ -12,6 +12,7 @@ from hpo import evaluations
 from hpo.desk import Desk, at_hand
 from hpo.disk_faults import fault
 from hpo.plain_report import plain, stream
+from hpo.raised import in_one_line
 from hpo.redaction import redact
 from hpo.segment import DiskFailed, Failed, Reported, Said, Segment
 from hpo.storage import StorageError
@@ -78,7 +79,7 @@ def return_memory() -> None:
 
 def failure(error: BaseException) -> Failed:
     """What the trainable raised, while it is being handled."""
-    return Failed(error=_one_line(error), details=redact(traceback.format_exc()))
+    return Failed(error=in_one_line(error), details=redact(traceback.format_exc()))
 
 
 def checkpoint_name(step: int, attempt: int) -> str:
@@ -113,9 +114,3 @@ def _use_threads(threads: int) -> None:
     """For a torch that is there already; a trainable without one does not pay for it."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
-
-
-def _one_line(error: BaseException) -> str:
-    text = redact(" ".join(str(error).split()))
-    name = type(error).__name__
-    return text if type(error).__module__.startswith(("train_fn", "hpo")) and text else f"{name}: {text}"[:500]

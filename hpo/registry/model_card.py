@@ -79,7 +79,8 @@ def _limits(record: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str
     yield from ["", "## Limits", ""]
     yield "- The scores hold for rows drawn like those above; on those of another origin they say little."
     if about.get("labels"):
-        yield f"- It knows {len(about['labels'])} labels, and gives one of them to whatever it is asked."
+        given = "any number of them" if about.get("data_task") == "multi_label" else "one of them"
+        yield f"- It knows {len(about['labels'])} labels, and gives {given} to whatever it is asked."
     weak = [one for one in record["scores_of_classes"] if one["rows"] < 30]
     if weak:
         yield f"- Of {', '.join(one['label'] for one in weak)} there were fewer than 30 test rows."
@@ -95,7 +96,8 @@ def _use(record: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str]:
         kind = "image-classification" if "image_column" in about else "text-classification"
         yield "from transformers import pipeline"
         yield ""
-        yield f'pipeline("{kind}", model="THIS FOLDER")(["..."])'
+        told = f", top_k={len(about['labels'])}" if about.get("data_task") == "multi_label" else ""
+        yield f'pipeline("{kind}", model="THIS FOLDER"{told})(["..."])'
     else:
         yield "from train_fn.saved_estimator import load_estimator  # reads no pickle"
         yield ""

@@ -1,6 +1,7 @@
 """`hpo predict`: a champion's answer for each row of a file of any size, which is read and written part by part."""
 
 import csv
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,15 +72,30 @@ def ask(table: Any, about: dict[str, Any], file: Path, text: str | None = None, 
 
 
 def answered(loaded: Any, asked: Any, about: dict[str, Any]) -> Any:
-    """A table with `label` and, of classes, `score`."""
+    """A table with `label` and, of classes, `score`; of several labels both are joined as those of the data are."""
     import pandas as pd
 
     answers = loaded.predict(asked)
+    if about.get("data_task") == "multi_label":
+        return _several(answers, json.loads(about["config"])["data"]["label_separator"])
     if "image_column" in about:  # MLflow gives label and score as one dict
         answers = pd.DataFrame(answers[0].tolist())
     if "score" in answers and about.get("data_task") in NUMBERS:  # a pipeline calls its only output LABEL_0
         answers = pd.DataFrame({"label": answers["score"]})
     return answers.round(6)
+
+
+def _several(answers: Any, separator: str) -> Any:
+    """Of each row the labels that are likelier than not, the likeliest first; a row may have none."""
+    import pandas as pd
+
+    rows = [[one for one in row if one["score"] > 0.5] for row in answers.itertuples(index=False)]
+    return pd.DataFrame(
+        {
+            "label": [separator.join(one["label"] for one in row) for row in rows],
+            "score": [separator.join(f"{one['score']:.6g}" for one in row) for row in rows],
+        }
+    )
 
 
 def _parts(file: Path) -> Iterator[tuple[Any, float]]:

@@ -75,9 +75,9 @@ def _save_pipeline(checkpoint: Path, path: str, model: Any, origin: dict[str, An
         transformers_model=_pipeline(checkpoint / "model"),
         path=path,
         mlflow_model=model,
-        signature=_signature(),
+        signature=_signature(origin["data_task"]),
         input_example=INPUT_EXAMPLE,
-        model_config={"truncation": True, "max_length": config["max_length"]},
+        model_config={"truncation": True, "max_length": config["max_length"], **_told(origin)},
         pip_requirements=_exact("mlflow", "torch", "transformers", "tokenizers", "safetensors"),
         metadata={**origin, "text_column": config["data"]["text"]},
     )
@@ -92,8 +92,8 @@ def _save_image_pipeline(checkpoint: Path, path: str, model: Any, origin: dict[s
         transformers_model=_image_pipeline(checkpoint / "model"),
         path=path,
         mlflow_model=model,
-        signature=_signature(),
-        model_config={"top_k": 1},
+        signature=_signature(origin["data_task"]),
+        model_config={"top_k": 1, **_told(origin)},
         pip_requirements=_exact("mlflow", "torch", "transformers", "pillow", "safetensors"),
         metadata={**origin, "image_column": config["data"]["image"]},
     )
@@ -161,17 +161,21 @@ def _image_pipeline(folder: Path) -> Any:
     return pipeline("image-classification", model=model, image_processor=AutoImageProcessor.from_pretrained(folder))
 
 
-def _signature() -> Any:
-    """A text, or the path of an image, in; its label and that label's probability out.
+def _told(origin: dict[str, Any]) -> dict[str, int]:
+    """A pipeline tells the likeliest label of a row, unless it is asked for all: a row may have several."""
+    return {"top_k": len(origin["labels"])} if origin["data_task"] == "multi_label" else {}
+
+
+def _signature(task: str) -> Any:
+    """A text, or the path of an image, in; its label and that label's probability out, or one dict of them per label.
 
     The input has no name: a list of strings will do.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    return ModelSignature(
-        inputs=Schema([ColSpec("string")]), outputs=Schema([ColSpec("string", "label"), ColSpec("double", "score")])
-    )
+    answers = None if task == "multi_label" else Schema([ColSpec("string", "label"), ColSpec("double", "score")])
+    return ModelSignature(inputs=Schema([ColSpec("string")]), outputs=answers)
 
 
 def _signature_of_columns(kinds: dict[str, str], task: str) -> Any:

@@ -89,6 +89,35 @@ def test_a_model_of_numbers_answers_with_the_number_and_no_probability(tmp_path:
     assert list(found) == ["label"] and list(found["label"]) == pytest.approx(numbers, abs=1e-5)
 
 
+def test_a_model_of_several_labels_answers_with_all_that_are_likelier_than_not(tmp_path: Path) -> None:
+    """As it was scored in training; a pipeline as it comes tells the likeliest alone."""
+    texts, labels = ["rain falls", "the sun shines", "rain"], ["rain", "sun", "wind"]
+    config = {"data": {"text": "text", "label_separator": "|"}, "max_length": 32}
+    of_several = {**ORIGIN, "data_task": "multi_label", "labels": labels, "config": json.dumps(config)}
+    torch.manual_seed(0)
+    tokenizer = train_tokenizer(["rain falls", "the sun shines"] * 9)
+    model = BertForSequenceClassification(BertConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        id2label=dict(enumerate(labels)), problem_type="multi_label_classification", initializer_range=1.0,
+    )).eval()  # fmt: skip
+    for part in (tokenizer, model):
+        part.save_pretrained(tmp_path / "checkpoint" / "model")
+    quiet()
+    SAVERS["model/config.json"](tmp_path / "checkpoint", str(tmp_path / "kept"), Model(), of_several)
+    assert (timed(tmp_path / "kept") or 0) > 0
+    found = answered(load(tmp_path / "kept"), texts, metadata(tmp_path / "kept", "it"))
+    with torch.inference_mode():
+        scores = model(**tokenizer(texts, return_tensors="pt", padding=True)).logits.sigmoid()
+    likely = [{label for label, score in zip(labels, row, strict=True) if score > 0.5} for row in scores.tolist()]
+    assert {len(one) for one in likely} - {1}, "else the likeliest alone would do"
+    assert [set(filter(None, said.split("|"))) for said in found["label"]] == likely
+    for row, told in zip(scores.tolist(), found["score"], strict=True):
+        several = [float(score) for score in told.split("|") if score]
+        assert several == pytest.approx(sorted((score for score in row if score > 0.5), reverse=True), abs=1e-5)
+    card = model_card(RECORD, {**of_several, "text_column": "text"})
+    assert "gives any number of them" in card and 'top_k=3)(["..."])' in card
+
+
 def test_its_card_keeps_every_script_and_says_who_is_better() -> None:
     about = {**ORIGIN, "text_column": "text", "config": json.dumps({"data": {"text": "리뷰"}})}
     worse = {**RECORD, "baseline": {"accuracy": 0.9}, "baseline_model": "a tuned RBF SVM", "baseline_is_better": True}

@@ -51,3 +51,26 @@ def test_a_model_of_images_is_promoted_and_answers_lists_of_files(promoted: prom
     with pytest.raises(UsageError, match="images must be there, got none at .*404.png in data row 2"):
         predicting.predict("skies", Path("skies/new.csv"), Path("out.csv"), None, advance=lambda rows, share: None)
     assert not [*Path().rglob("*.pkl")], "nothing that could run code when it is loaded"
+
+
+def test_a_model_of_images_with_several_labels_tells_each_that_is_likelier_than_not(folder: Path) -> None:
+    random, rows = numpy.random.default_rng(0), ["image,label"]
+    Path("skies").mkdir()
+    for index in range(120):
+        labels = [label for label, bit in (("bright", 1), ("warm", 2)) if index & bit]
+        image = random.integers(0, 60, (12, 12, 3)) + 90 * ("bright" in labels)
+        image[:, :, 0] += 90 * ("warm" in labels)
+        Image.fromarray(image.astype(numpy.uint8)).save(f"skies/{index}.png")
+        rows.append(f"{index}.png,{'|'.join(labels)}")
+    Path("skies/all.csv").write_text("\n".join(rows) + "\n")
+    of_several = {"file": "skies/all.csv", "task": "multi_label", "label_separator": "|", "cache": "cache"}
+    study = STUDY | {"objective": {"maximize": "f1_micro"}} | {"config": {**STUDY["config"], "data": of_several}}
+    start(Study.model_validate(study), text="", in_process=True)
+    assert promotion.promote("skies").test["f1_micro"] > 0.9
+    predicting.predict("skies", Path("skies/all.csv"), Path("out.csv"), None, advance=lambda rows, share: None)
+    with Path("out.csv").open(newline="") as file:
+        found = [set(filter(None, row["label"].split("|"))) for row in csv.DictReader(file)]
+    right = sum(
+        one == set(filter(None, row.partition(",")[2].split("|"))) for one, row in zip(found, rows[1:], strict=True)
+    )
+    assert right > 0.9 * len(found)

@@ -84,10 +84,10 @@ def test_nearly_every_key_of_random_letters_and_digits_looks_random() -> None:
 
 def test_an_error_is_cut_short_only_after_its_secrets_are_out() -> None:
     """Half of a key would not look like one."""
-    from hpo.worker import _one_line
+    from hpo.raised import in_one_line
 
     for length in range(440, 500):
-        assert "ghp_" not in _one_line(RuntimeError("x " * (length // 2) + "ghp_" + "a1B2" * 9))
+        assert "ghp_" not in in_one_line(RuntimeError("x " * (length // 2) + "ghp_" + "a1B2" * 9))
 
 
 def test_a_number_under_a_telling_name_is_a_count_in_a_record_and_a_secret_in_a_study_file() -> None:
