@@ -23,7 +23,7 @@ mkdir -p "$HOME/.ray"
 (umask 077 && od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$RAY_AUTH_TOKEN_PATH")
 trap 'rm -f "$RAY_AUTH_TOKEN_PATH"' EXIT
 
-head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+read -r head < <(scontrol show hostnames "$SLURM_JOB_NODELIST") # `| head` could end scontrol, and by it this script
 port=$((20000 + SLURM_JOB_ID % 20000)) # other jobs may share a node
 srun --nodes=1 --ntasks=1 --nodelist="$head" --overlap \
     ray start --head --port="$port" --include-dashboard=false --disable-usage-stats --block &

@@ -36,7 +36,7 @@ def slurm(folder: Path, hpo: str, *, begun: bool = False) -> tuple[int, str, lis
     """The script with stand-ins for Slurm, Ray and hpo: its exit code, its output, and what it ran."""
     programs = folder / "bin"
     programs.mkdir()
-    stub(programs, "scontrol", "[ $1 = show ] && printf 'node1\\nnode2\\nnode3\\n'; true")
+    stub(programs, "scontrol", "[ $1 != show ] || seq -f node%.0f 100000")  # more than a pipe holds
     stub(programs, "srun", "true")
     stub(programs, "ray", "true")
     stub(programs, "hpo", hpo)

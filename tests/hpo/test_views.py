@@ -51,6 +51,14 @@ def of_views() -> list[psutil.Process]:
     ]
 
 
+def begun() -> psutil.Process:
+    """Just after its start a process may have no command line yet."""
+    while not (found := of_views()):
+        time.sleep(0.01)
+    [process] = found
+    return process
+
+
 @pytest.fixture
 def study(folder: Path) -> None:
     run(new_engine(folder, toy_study(search={"trials": 3})))
@@ -59,7 +67,7 @@ def study(folder: Path) -> None:
 @pytest.mark.usefixtures("study")
 def test_it_brings_every_view_to_the_end_of_the_ledger_whatever_a_terminal_sends_it() -> None:
     finish = follow_apart(StudyPaths.of("toy"), VIEWS)
-    [process] = of_views()
+    process = begun()
     while signal.SIGTERM not in ignored(process):
         time.sleep(0.05)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -78,7 +86,7 @@ def ignored(process: psutil.Process) -> set[int]:
 @pytest.mark.usefixtures("study")
 def test_one_that_was_killed_leaves_its_views_behind_and_says_so() -> None:
     finish = follow_apart(StudyPaths.of("toy"), VIEWS)
-    of_views()[0].kill()
+    begun().kill()
     assert finish() == dict.fromkeys(VIEWS, "its process ended with exit code -9")
 
 
@@ -87,7 +95,7 @@ def test_it_ends_with_a_driver_that_is_killed() -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     driver = subprocess.Popen([sys.executable, "-c", DRIVER], stdout=subprocess.PIPE, env=environment)
     assert driver.stdout is not None and driver.stdout.readline() == b"begun\n"
-    [process] = of_views()
+    process = begun()
     driver.kill()
     driver.communicate()
     deadline = time.monotonic() + 30
