@@ -1,4 +1,4 @@
-"""What a trainable raised, in one line that says where: the whole traceback stands in the study's log."""
+"""What a person's code raised, in one line that says where; of a trial the log has the whole traceback."""
 
 import sysconfig
 import traceback

@@ -6,7 +6,6 @@ import importlib.util
 import json
 import pkgutil
 import sys
-import traceback
 import typing
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from hpo.raised import in_one_line
 from hpo.spelling import did_you_mean, nearest
 from hpo.value_faults import by_field, in_words
 from train_fn.report import Report
@@ -48,18 +48,11 @@ def resolve(dotted: str) -> Any:
         way_out = f"did you mean {near}:{name}?" if near else f"check the spelling of {dotted!r}"
         raise ValueError(f"no module {error.name!r} to be found from {here}; {way_out}") from None
     except (Exception, SystemExit) as error:  # it is a person's code, which may do anything
-        raise ValueError(f"importing {module_name!r} failed: {told(error)}") from None
+        raise ValueError(f"importing {module_name!r} failed: {in_one_line(error)}") from None
     if not hasattr(module, name):
         functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise ValueError(f"module {module_name!r} has no {name!r}{did_you_mean(name, functions)}")
     return getattr(module, name)
-
-
-def told(error: BaseException) -> str:
-    """An error that a person's code raised, in one line: what, and the last place of it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
 
 
 @contextmanager
@@ -70,7 +63,7 @@ def asked(trainable: Trainable, function: str) -> Iterator[None]:
     except (ValueError, OSError):
         raise
     except Exception as error:
-        raise ValueError(f"`{function}` of {trainable.__module__} failed: {told(error)}") from error
+        raise ValueError(f"`{function}` of {trainable.__module__} failed: {in_one_line(error)}") from error
 
 
 def _nearest_module(module_name: str, here: str) -> str:
@@ -98,13 +91,15 @@ def config_class(trainable: Trainable) -> type[Any]:
     try:
         annotation: typing.Any = typing.get_type_hints(trainable).get("config")
     except Exception as error:  # an annotation may be any expression
-        raise ValueError(f"`{name}` must be a function with readable annotations, got {told(error)}") from None
+        raise ValueError(f"`{name}` must be a function with readable annotations, got {in_one_line(error)}") from None
     if not (isinstance(annotation, type) and dataclasses.is_dataclass(annotation)):
         raise ValueError(f"`{name}(config: C, resume_from=None)` must annotate config by a dataclass, got {annotation}")
     try:
         _adapter(annotation)
     except Exception as error:
-        raise ValueError(f"{annotation.__name__} has a field of a type that YAML cannot give: {told(error)}") from None
+        raise ValueError(
+            f"{annotation.__name__} has a field of a type that YAML cannot give: {in_one_line(error)}"
+        ) from None
     return typing.cast(type[Any], annotation)
 
 
@@ -119,7 +114,7 @@ def build_config(cls: type[Any], values: Mapping[str, Any]) -> Any:
         reason = in_words(several)
         raise ConfigError(_named(key, reason), reason) from None
     except Exception as error:  # a rule of a person's own dataclass
-        raise ConfigError((), f"{cls.__name__} cannot be built: {told(error)}") from None
+        raise ConfigError((), f"{cls.__name__} cannot be built: {in_one_line(error)}") from None
 
 
 def check_config(trainable: Trainable, config: Any) -> None:

@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "hpo/noise_floor": {"hpo/history", "hpo/objective"},
     "hpo/confirming": {"hpo/history", "hpo/noise_floor", "hpo/study"},
     "hpo/history": {"hpo/domains", "hpo/errors", "hpo/event", "hpo/objective", "hpo/pareto"},
-    "hpo/trainable": {"hpo/spelling", "hpo/value_faults", "train_fn"},
+    "hpo/trainable": {"hpo/raised", "hpo/spelling", "hpo/value_faults", "train_fn"},
     "hpo/schedulers": {"hpo/domains", "hpo/errors", "hpo/event", "hpo/history", "hpo/objective", "hpo/space"},
     "hpo/simulator": {
         "hpo/domains",
