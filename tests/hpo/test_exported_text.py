@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -32,19 +33,26 @@ RECORD = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def kept(tmp_path: Path) -> Path:
-    """A checkpoint's `model/` as an MLflow model with its manifest."""
+def keep(folder: Path, origin: dict[str, Any], **architecture: Any) -> tuple[Any, Any]:
+    """A new model as an MLflow model in `kept`; its tokenizer, and itself."""
     torch.manual_seed(0)
     tokenizer = train_tokenizer(["rain falls", "the sun shines"] * 9)
     config = BertConfig(
         vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        id2label=dict(enumerate(LABELS)), label2id={label: index for index, label in enumerate(LABELS)},
+        **architecture,
     )  # fmt: skip
-    for part in (tokenizer, BertForSequenceClassification(config)):
-        part.save_pretrained(tmp_path / "checkpoint" / "model")
+    model = BertForSequenceClassification(config).eval()
+    for part in (tokenizer, model):
+        part.save_pretrained(folder / "checkpoint" / "model")
     quiet()
-    SAVERS["model/config.json"](tmp_path / "checkpoint", str(tmp_path / "kept"), Model(), ORIGIN)
+    SAVERS["model/config.json"](folder / "checkpoint", str(folder / "kept"), Model(), origin)
+    return tokenizer, model
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """A checkpoint's `model/` as an MLflow model with its manifest."""
+    keep(tmp_path, ORIGIN, id2label=dict(enumerate(LABELS)), label2id=dict(zip(LABELS, range(2), strict=True)))
     seal_all(tmp_path / "kept")
     return verified(tmp_path / "kept", "it", digest(tmp_path / "kept" / MANIFEST))
 
@@ -72,17 +80,7 @@ def test_its_card_says_what_it_is_for_how_good_and_how_to_run_it() -> None:
 
 def test_a_model_of_numbers_answers_with_the_number_and_no_probability(tmp_path: Path) -> None:
     of_numbers = {**ORIGIN, "data_task": "regression", "labels": []}
-    torch.manual_seed(0)
-    tokenizer = train_tokenizer(["rain falls", "the sun shines"] * 9)
-    config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        num_labels=1, problem_type="regression",
-    )  # fmt: skip
-    model = BertForSequenceClassification(config).eval()
-    for part in (tokenizer, model):
-        part.save_pretrained(tmp_path / "checkpoint" / "model")
-    quiet()
-    SAVERS["model/config.json"](tmp_path / "checkpoint", str(tmp_path / "kept"), Model(), of_numbers)
+    tokenizer, model = keep(tmp_path, of_numbers, num_labels=1, problem_type="regression")
     found = answered(load(tmp_path / "kept"), ["rain falls", "sun"], metadata(tmp_path / "kept", "it"))
     with torch.inference_mode():
         numbers = model(**tokenizer(["rain falls", "sun"], return_tensors="pt", padding=True)).logits[:, 0].tolist()
@@ -94,16 +92,8 @@ def test_a_model_of_several_labels_answers_with_all_that_are_likelier_than_not(t
     texts, labels = ["rain falls", "the sun shines", "rain"], ["rain", "sun", "wind"]
     config = {"data": {"text": "text", "label_separator": "|"}, "max_length": 32}
     of_several = {**ORIGIN, "data_task": "multi_label", "labels": labels, "config": json.dumps(config)}
-    torch.manual_seed(0)
-    tokenizer = train_tokenizer(["rain falls", "the sun shines"] * 9)
-    model = BertForSequenceClassification(BertConfig(
-        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        id2label=dict(enumerate(labels)), problem_type="multi_label_classification", initializer_range=1.0,
-    )).eval()  # fmt: skip
-    for part in (tokenizer, model):
-        part.save_pretrained(tmp_path / "checkpoint" / "model")
-    quiet()
-    SAVERS["model/config.json"](tmp_path / "checkpoint", str(tmp_path / "kept"), Model(), of_several)
+    several = {"problem_type": "multi_label_classification", "initializer_range": 1.0}
+    tokenizer, model = keep(tmp_path, of_several, id2label=dict(enumerate(labels)), **several)
     assert (timed(tmp_path / "kept") or 0) > 0
     found = answered(load(tmp_path / "kept"), texts, metadata(tmp_path / "kept", "it"))
     with torch.inference_mode():
@@ -112,8 +102,8 @@ def test_a_model_of_several_labels_answers_with_all_that_are_likelier_than_not(t
     assert {len(one) for one in likely} - {1}, "else the likeliest alone would do"
     assert [set(filter(None, said.split("|"))) for said in found["label"]] == likely
     for row, told in zip(scores.tolist(), found["score"], strict=True):
-        several = [float(score) for score in told.split("|") if score]
-        assert several == pytest.approx(sorted((score for score in row if score > 0.5), reverse=True), abs=1e-5)
+        likelier = [float(score) for score in told.split("|") if score]
+        assert likelier == pytest.approx(sorted((score for score in row if score > 0.5), reverse=True), abs=1e-5)
     card = model_card(RECORD, {**of_several, "text_column": "text"})
     assert "gives any number of them" in card and 'top_k=3)(["..."])' in card
 
