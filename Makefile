@@ -40,6 +40,7 @@ bench: .venv/installed
 	$(BIN)/python benchmarks/fused.py
 	$(BIN)/python benchmarks/crashes.py
 	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/worker_growth.py
 	$(BIN)/python benchmarks/checkpoint_costs.py
 	$(BIN)/python benchmarks/fixed_cost.py
 	$(BIN)/python benchmarks/whole_study.py --part cold

@@ -1,41 +1,19 @@
 """What a trial or a report costs the driver does not grow with the study: counted in lines of Python."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
-from types import FrameType
-from typing import Any
 
 import pytest
 
 from hpo.engine import Engine
 from hpo.segment import Reported, Segment
+from tests.counted_lines import Lines
 from tests.hpo.engines import new_engine, toy_study
 
 FEW, MANY, SPAN = 40, 300, 20  # where it is counted, and over how many
 MOST = 1.25  # times as much; a scan over all that is there would be 7
-
-
-class Lines:
-    """Lines that were executed, those of comprehensions once per turn."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, frame: FrameType, event: str, _: Any) -> Callable[..., Any]:
-        self.count += event == "line"
-        return self
-
-    @contextmanager
-    def counting(self) -> Iterator[None]:
-        before = sys.gettrace()
-        sys.settrace(self)
-        try:
-            yield
-        finally:
-            sys.settrace(before)
 
 
 def growth(turns: Iterator[None]) -> float:
