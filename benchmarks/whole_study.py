@@ -7,8 +7,8 @@ Run it from the project's root: the rows are those of ../shared/data/banking77_e
 
 `whole`: 32 fixed configurations (learning rates), MiniLM, 2,048 rows, one epoch and an evaluation on 512 rows, batches
 of 32 rows of at most 128 tokens, one CPU to a trial, as many trials at a time as there are CPUs. Optuna through Trainer
-runs one trial at a time, with all threads. `early`: nine epochs of 27 configurations, with ASHA and without: how long
-until the best loss of the run without. `cold`: two configurations, of which only the first optimizer step matters.
+runs one trial at a time, with all threads. `early`: nine epochs of 27 configurations, with ASHA in both of its forms and
+without: how long until the best loss of the run without. `cold`: two configurations, of which only the first optimizer step matters.
 
 Measured are seconds from the start of the command to its end, the CPU seconds of all its processes, and when an
 optimizer first took a step. Ours tracks with MLflow, keeps a ledger and commits checkpoints meanwhile; the peers do
@@ -68,6 +68,7 @@ WHOLE: Mapping[str, Variant] = {
 }
 EARLY: Mapping[str, Variant] = {
     OURS: Variant(label="hpo run, asha", scheduler="asha"),
+    "ours_promoting": Variant(label="hpo run, promoting_asha", scheduler="promoting_asha"),
     "ours_fifo": Variant(label="hpo run, fifo", target=2.5),
     "tune_asha": Variant(label="Ray Tune with its ASHA, a Trainer in each trial", target=2.0),
 }
@@ -145,7 +146,7 @@ def run_ours(task: Task, variant: Variant, folder: Path) -> tuple[Cost, list[lis
         "meant": ["decay"],
         "search": {
             "searcher": "random",
-            "scheduler": {"asha": {"reduction_factor": REDUCTION}} if variant.scheduler == "asha" else "fifo",
+            "scheduler": "fifo" if variant.scheduler == "fifo" else {variant.scheduler: {"reduction_factor": REDUCTION}},
             "trials": task.trials,
             "points": [{"learning_rate": rate} for rate in task.rates],
         },
