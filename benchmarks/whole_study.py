@@ -7,8 +7,9 @@ Run it from the project's root: the rows are those of ../shared/data/banking77_e
 
 `whole`: 32 fixed configurations (learning rates), MiniLM, 2,048 rows, one epoch and an evaluation on 512 rows, batches
 of 32 rows of at most 128 tokens, one CPU to a trial, as many trials at a time as there are CPUs. Optuna through Trainer
-runs one trial at a time, with all threads. `early`: nine epochs of 27 configurations, with ASHA in both of its forms and
-without: how long until the best loss of the run without. `cold`: two configurations, of which only the first optimizer step matters.
+runs one trial at a time, with all threads. `early`: nine epochs of 27 configurations, with ASHA in both of its forms
+and without: how long until the best loss of the run without. `cold`: two configurations, of which only the first
+optimizer step matters.
 
 Measured are seconds from the start of the command to its end, the CPU seconds of all its processes, and when an
 optimizer first took a step. Ours tracks with MLflow, keeps a ledger and commits checkpoints meanwhile; the peers do
@@ -146,7 +147,7 @@ def run_ours(task: Task, variant: Variant, folder: Path) -> tuple[Cost, list[lis
         "meant": ["decay"],
         "search": {
             "searcher": "random",
-            "scheduler": "fifo" if variant.scheduler == "fifo" else {variant.scheduler: {"reduction_factor": REDUCTION}},
+            "scheduler": {variant.scheduler: {} if variant.scheduler == "fifo" else {"reduction_factor": REDUCTION}},
             "trials": task.trials,
             "points": [{"learning_rate": rate} for rate in task.rates],
         },
