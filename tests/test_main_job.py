@@ -206,6 +206,21 @@ print(json.dumps([name for name in heavy if name in sys.modules]))"""
     assert python(tmp_path, code.format(verb="check", file=smoke)) == []
 
 
+@pytest.mark.hard
+def test_a_driver_on_ray_loads_no_library_of_a_view(tmp_path: Path) -> None:
+    code = """
+import json, sys
+sys.argv = ["hpo", "run", "{file}", "--set", "search.trials=2"]
+import hpo.__main__
+try:
+    hpo.__main__.main()
+except SystemExit as end:
+    assert end.code == 0, end.code
+print(json.dumps([name for name in ("ray", "mlflow", "wandb", "comet_ml", "aim", "torch") if name in sys.modules]))"""
+    toy = str(PROJECT / "search_spaces" / "toy_optimum.yaml")
+    assert python(tmp_path, code.format(file=toy)) == ["ray"]
+
+
 def test_the_run_of_the_winner_and_no_other_shows_its_answers(job: Path, runs: list[dict[str, Any]]) -> None:
     best = json.loads(hpo(job, "show", "smoke", "--json").stdout)["best"]
     [run] = [run for run in runs if "predictions.csv" in run["files"]]

@@ -63,12 +63,13 @@ def execute(engine: Engine) -> None:
         _pack(engine)
         errors = Errors()
         queue = SegmentQueue(engine, errors, partial(room_for, engine.packing))
+        watch = WorkerWatch(engine, errors)
         tuner = tune.Tuner(
             tune.with_resources(WarmWorker, _bundle),
             tune_config=tune.TuneConfig(
                 num_samples=-1,
                 search_alg=queue,
-                scheduler=Judge(queue),
+                scheduler=Judge(queue, watch),
                 max_concurrent_trials=MANY,
                 reuse_actors=not engine.study.workers.isolate,
             ),
@@ -77,7 +78,7 @@ def execute(engine: Engine) -> None:
                 storage_path=str(folder / "tune"),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # they are the trainable's own
                 verbose=0,
-                callbacks=[WorkerWatch(engine, errors)],
+                stop=watch,
             ),
         )
         try:
@@ -312,9 +313,12 @@ class SegmentQueue(Searcher):
 class Judge(FIFOScheduler):
     """Hands each report to the engine and its answer back; a worker goes on only after the answer."""
 
-    def __init__(self, queue: SegmentQueue) -> None:
+    def __init__(self, queue: SegmentQueue, watch: WorkerWatch) -> None:
         super().__init__()
-        self.queue = queue
+        self.queue, self.watch = queue, watch
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        self.watch.trials[trial.config["segment"]["trial"]] = trial
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         _, fields = json.loads(result["said"])

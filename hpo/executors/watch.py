@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
 import ray
 from psutil import Process
@@ -68,26 +69,29 @@ def _dead_of(servers: Iterable[Process]) -> str | None:
 KEPT = {"said", "done", "trial_id"}  # of a result: ours, and what Tune itself asks for
 
 
-class WorkerWatch(tune.Callback):
-    """Gives up workers whose lease has run out, and ends stopped processes; called in every round of Tune's loop."""
+class WorkerWatch(tune.Stopper):
+    """Gives up workers whose lease has run out, and ends stopped processes; asked in every round of Tune's loop.
+
+    No Callback: Tune would import MLflow and Weights & Biases, to count which callbacks are of its own.
+    """
 
     def __init__(self, engine: Engine, errors: Errors) -> None:
         self.engine, self.errors = engine, errors
-        self.actors: dict[int, Any] = {}  # by trial of the study
+        self.trials: WeakValueDictionary[int, Any] = WeakValueDictionary()  # Tune's, by trial of the study
         self.looked = time.monotonic()
         self.stopped: dict[Any, float] = {}  # processes, and since when
 
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.actors[trial.config["segment"]["trial"]] = trial.temporary_state.ray_actor
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Tune would keep the last result of every trial, and means of each number in it: 12 kB, for ever."""
         for name in result.keys() - KEPT:
             del result[name]
+        return False
 
-    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+    def stop_all(self) -> bool:
+        self._look()
+        return False
+
+    def _look(self) -> None:
         stopped = self.engine.stop.asked and not self.engine.running
         if self.errors.first or stopped:  # no use in waiting for what still trains, or for Tune to tidy up
             raise KeyboardInterrupt
@@ -102,7 +106,8 @@ class WorkerWatch(tune.Callback):
     def _give_up_the_silent(self) -> None:
         for segment, reason in self.engine.overdue():
             self.engine.lost(segment, reason)  # first: from here on whatever the worker says is refused
-            if actor := self.actors.pop(segment.trial, None):
+            trial = self.trials.get(segment.trial)
+            if trial and (actor := trial.temporary_state.ray_actor):
                 ray.kill(actor)
 
     def _end_the_stopped(self, now: float) -> None:
