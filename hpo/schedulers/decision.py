@@ -1,7 +1,6 @@
 """What a scheduler says: of a trial after its report, and to a worker that is free."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
@@ -17,7 +16,7 @@ class Action(StrEnum):
     PAUSE = "pause"  # its worker is free; it waits for a promotion
 
 
-class Decision(NamedTuple):  # one is made at every report: this is the quickest to make
+class Decision(NamedTuple):  # as those below: the quickest to make, and one is made at every report
     """What becomes of a trial after its report, in words for a person and with the numbers it was taken on."""
 
     action: Action = Action.GO_ON
@@ -32,8 +31,7 @@ class Decision(NamedTuple):  # one is made at every report: this is the quickest
 GO_ON = Decision()
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(NamedTuple):
     """Begin a new trial; the searcher proposes its parameters, unless the scheduler has them."""
 
     bracket: int = 0
@@ -41,22 +39,20 @@ class Start:
     parent: tuple[int, int] | None = None  # (trial, step) of the checkpoint that it begins from
 
 
-@dataclass(frozen=True)
-class Promote:
+class Promote(NamedTuple):
     """Go on with a paused trial."""
 
     trial: int
     reason: str
-    inputs: Inputs = field(default_factory=dict)
+    inputs: Inputs = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Prune:
+class Prune(NamedTuple):
     """End a paused trial that no promotion will come for; then ask again."""
 
     trial: int
     reason: str
-    inputs: Inputs = field(default_factory=dict)
+    inputs: Inputs = MappingProxyType({})
 
 
 class Idle(Enum):

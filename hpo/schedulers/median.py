@@ -4,6 +4,7 @@ A trial stops where its best score so far is below the median, over the other tr
 to the same epoch. As in Ray Tune, trials that still run count among the others.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,7 +33,7 @@ class MedianRule:
             raise ValueError(f"`first_epoch` must be at least 1, got {self.first_epoch}")
         if self.least_trials < 1:
             raise ValueError(f"`least_trials` must be at least 1, got {self.least_trials}; try 3")
-        self._averages: dict[float, Quantile] = {}  # by epoch
+        self._averages = defaultdict[float, Quantile](lambda: Quantile(0.5))  # by epoch
         self._sums: dict[int, tuple[int, float]] = {}  # trial -> reports, and the sum of their scores
         self._decided: dict[int, tuple[int, Decision]] = {}  # trial -> step, and what that report means
 
@@ -57,7 +58,7 @@ class MedianRule:
         count, total = self._sums.get(trial.number, (0, 0.0))
         count, total = count + 1, total + self._score(last)
         self._sums[trial.number] = count, total
-        others = self._averages.setdefault(last.epoch, Quantile(0.5))
+        others = self._averages[last.epoch]
         others.discard(trial.number)
         in_time = last.epoch >= self.first_epoch and (self.max_epochs is None or last.epoch < self.max_epochs)
         if in_time and len(others) >= self.least_trials:
