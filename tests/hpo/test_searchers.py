@@ -238,18 +238,16 @@ class TestBOHB:
         of_one = [build_searcher("bohb", seed=s, rungs=(1,), **settings).propose(history)["x"] for s in range(20)]  # type: ignore[arg-type]
         assert np.median(of_three) < 0.3 < 0.7 < np.median(of_one)  # type: ignore[arg-type]
 
-    def test_one_in_three_is_drawn_at_random(self) -> None:
+    def test_one_in_five_is_drawn_at_random(self) -> None:
         history = climb(build_searcher("random", space=HILL, objective=SCORE, seed=0), 60)
         alike = 0
         for seed in range(300):
             model, random = (
-                build_searcher("bohb", space=HILL, objective=SCORE, seed=seed, random_fraction=fraction).propose(
-                    history
-                )
-                for fraction in (1 / 3, 1.0)
+                build_searcher("bohb", space=HILL, objective=SCORE, seed=seed, **settings).propose(history)
+                for settings in ({}, {"random_fraction": 1.0})
             )
             alike += model == random
-        assert 0.26 < alike / 300 < 0.41
+        assert 0.13 < alike / 300 < 0.27
 
     def test_bandwidths_follow_the_normal_reference_rule(self) -> None:
         points = np.array([[0.1, 0.25], [0.4, 0.75], [0.9, 0.25], [0.3, 0.25]])
@@ -281,10 +279,11 @@ class TestPriors:
 
     @pytest.mark.parametrize("name", ["tpe", "bohb"])
     def test_a_good_prior_is_followed_and_a_wrong_one_is_not(self, name: str) -> None:
+        """In twenty trials: after forty the model knows as much as the prior does."""
         good, wrong = self.space(1e-3, 0.3, "good"), self.space(1e-5, 1.0, "worse")
-        plain = late_score(name)
-        assert late_score(name, space=good) > plain
-        assert late_score(name, space=wrong) > 1.3 * plain, "scores are negative: not much worse than without"
+        plain, by_good, by_wrong = (late_score(name, trials=20, seeds=6, space=space) for space in (HILL, good, wrong))
+        assert by_good > plain
+        assert by_wrong > 1.3 * plain, "scores are negative: not much worse than without"
 
     def test_belief_follows_the_evidence(self) -> None:
         falling = np.arange(12, 0, -1.0)
