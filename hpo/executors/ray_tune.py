@@ -29,6 +29,7 @@ os.environ["RAY_AUTH_MODE"] = "token"
 
 import ray  # noqa: E402
 from ray import tune  # noqa: E402
+from ray.tune.callback import CallbackList  # noqa: E402
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # noqa: E402
 from ray.tune.search import Searcher  # noqa: E402
 
@@ -327,13 +328,35 @@ class Judge(FIFOScheduler):
             goes_on = self.queue.engine.reported(Segment(**trial.config["segment"]), Reported(**fields))
         return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
 
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        forget_ended(tune_controller)
+
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Told before the queue is."""
         with suppress(OSError):
             self.queue.deaths[trial.trial_id] = Path(trial.error_file).read_text()
+        forget_ended(tune_controller)
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # as above
+
+
+# where Tune keeps trials that have ended, until it ends itself; under another name they would stay, and no more
+KEPT_BY_TUNE = ("_stopped_trials", "_failed_trials", "_trials_to_cache")
+
+
+def forget_ended(tune_controller: Any) -> None:
+    """Tune would keep 12 kB of each, look through all of them in every round, and write them all down at the end.
+
+    The one that is just ending stays: given none, Tune would read its snapshot for what it has run.
+    """
+    trials = tune_controller.get_trials()  # its own list, not a copy
+    ended = {trial for trial in trials if trial.is_finished()}
+    trials[:] = [trial for trial in trials if trial not in ended]
+    for name in KEPT_BY_TUNE:
+        getattr(tune_controller, name, set()).difference_update(ended)
+    # its own alone, which keeps every trial for what it shows on a terminal, and shows nothing here
+    tune_controller._callbacks = CallbackList([])
 
 
 # what Ray says when it ends a worker itself or loses its machine: in our words, and whether it counts against the trial
