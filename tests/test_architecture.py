@@ -124,7 +124,7 @@ MAY_IMPORT = {
     },
     "hpo/plain_report": {"train_fn"},
     "hpo/evaluations": {"hpo/redaction"},
-    "hpo/raised": {"hpo/redaction"},
+    "hpo/raised": {"hpo/redaction", "train_fn"},
     "hpo/worker": {
         "hpo/desk",
         "hpo/disk_faults",

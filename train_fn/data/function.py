@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from train_fn.data.table import Table
 from train_fn.errors import DataError
+from train_fn.own_line import own_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ def call(dotted: str, *arguments: Any, field: str = "function") -> Any:
 
 
 def told(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200] + own_line(error)
 
 
 def to_frame(rows: Any, dotted: str) -> "pd.DataFrame":

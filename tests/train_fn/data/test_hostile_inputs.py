@@ -539,7 +539,10 @@ OTHERS: dict[str, tuple[Callable[[], Made], str]] = {
     "no such function": (lambda: function(""), "`function` must name a function, but 'my_rows' has no such 'rows'"),
     "a module that fails": (lambda: function("1 / 0\n"), "ZeroDivisionError: division by zero"),
     "a module that cannot be parsed": (lambda: function("def rows(:\n"), "SyntaxError"),
-    "a function that fails": (lambda: returned("1 / 0"), "but my_rows:rows raised ZeroDivisionError: division by zero"),
+    "a function that fails": (
+        lambda: returned("1 / 0"),
+        "but my_rows:rows raised ZeroDivisionError: division by zero (my_rows.py:2)",
+    ),
     "a function that exits": (lambda: returned("exit()"), "but my_rows:rows raised SystemExit"),
     "a function with arguments": (lambda: function("def rows(path): ...\n"), "missing 1 required positional argument"),
     "nothing returned": (lambda: returned("None"), "got a NoneType from my_rows:rows"),
