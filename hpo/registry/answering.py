@@ -20,11 +20,17 @@ EXAMPLE = "input_example.json"
 @contextmanager
 def loaded_champion(model: str) -> Iterator[tuple[Any, dict[str, Any]]]:
     """The model, and what was said of it when it was logged."""
+    with champion_files(model) as (folder, about):
+        yield load(folder), about
+
+
+@contextmanager
+def champion_files(model: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The folder of its verified files, and what was said of it when it was logged."""
     with versions.mlflow_errors("nothing is answered"):
         champion = versions.required_champion(model)
         with versions.files(champion) as folder:
-            found, about = load(folder), metadata(folder, champion.in_words)
-            yield found, {**about, "version": champion.number}
+            yield folder, {**metadata(folder, champion.in_words), "version": champion.number}
 
 
 def load(folder: Path) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.errors import UsageError
-from hpo.registry.answering import loaded_champion
+from hpo.registry.answering import champion_files, load
 from hpo.spelling import did_you_mean
 from train_fn.data.streaming import rows_of
 from train_fn.errors import DataError
@@ -33,12 +33,14 @@ def predict(model: str, file: Path, out: Path, text: str | None, advance: Callab
     if not out.parent.is_dir():
         raise UsageError(f"{out} cannot be written: there is no folder {out.parent}; make it, or choose another --out")
     parts = _parts(file)
-    first = next(parts, None)  # before the model, which takes seconds to load
+    first = next(parts, None)
     if first is None:
         raise UsageError(f"{file} must have rows to be answered, got none; add some below the header")
     temporary = out.with_name(out.name + ".tmp")
     count = 0
-    with loaded_champion(model) as (loaded, about):
+    with champion_files(model) as (folder, about):
+        ask(first[0], about, file, text)  # its faults are told before the model is loaded, which takes seconds
+        loaded = load(folder)
         try:
             with temporary.open("w", encoding="utf-8", newline="") as target:
                 writer = csv.writer(target)

@@ -61,11 +61,17 @@ def test_trees_are_promoted_and_answer_files(promoted: promotion.Promotion) -> N
     [nothing] = predicted("damp,place\n,\n")  # a model of trees answers without any of its columns
     assert nothing["damp"] == "" and nothing["label"] in ("rain", "sun")
 
-    with pytest.raises(UsageError, match="new.csv has no column 'damp'; did you mean dmap?"):
-        predicted("dmap,place\n0.1,sea\n")
     with pytest.raises(UsageError, match="new.csv must have rows to be answered, got none"):
         predicted("damp,place\n")
     assert not [*Path().rglob("*.pkl")], "nothing that could run code when it is loaded"
+
+
+def test_a_column_that_is_missing_is_told_before_the_model_is_loaded(
+    promoted: promotion.Promotion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predicting, "load", lambda folder: pytest.fail("it was loaded"))
+    with pytest.raises(UsageError, match="new.csv has no column 'damp'; did you mean dmap?"):
+        predicted("dmap,place\n0.1,sea\n")
 
 
 def test_a_file_is_answered_part_by_part(promoted: promotion.Promotion, monkeypatch: pytest.MonkeyPatch) -> None:
