@@ -64,7 +64,7 @@ ONE_THREAD = {
     "HF_HUB_OFFLINE": "1",
 }
 
-# as the workers of a search have it (hpo.executors.ray_tune, whose import would be Ray's)
+# as the workers of a search have it (hpo.executors.ray_start, whose import would be Ray's)
 KEEP_MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),

@@ -198,7 +198,6 @@ def drive(study: Study, paths: StudyPaths, in_process: bool, changed: dict[str, 
             try:
                 if not engine.history.finished:
                     _execute(engine, in_process)
-                    engine.finish()
                 if stop.asked and not engine.history.finished:
                     raise KeyboardInterrupt
             except KeyboardInterrupt:

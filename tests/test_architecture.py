@@ -472,8 +472,10 @@ MAY_IMPORT = {
 WALLS = {
     "ray": {
         "hpo/executors/ray_tune.py",
+        "hpo/executors/ray_start.py",
         "hpo/executors/ray_cluster.py",
         "hpo/executors/ray_probe.py",
+        "hpo/executors/warm_worker.py",
         "hpo/executors/watch.py",
     },
     "optuna": {"hpo/searchers/gaussian_process.py"},

@@ -10,6 +10,7 @@ from hpo.worker import failure, run_segment
 
 
 def execute(engine: Engine) -> None:
+    """Run until the engine has nothing left."""
     if engine.study.resources.gpu == 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     while segment := engine.next_segment():
@@ -24,6 +25,7 @@ def execute(engine: Engine) -> None:
                     break
             else:
                 engine.completed(segment)
+    engine.finish()
 
 
 def _without_exits(segment: Segment) -> Generator[Said, None, None]:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from hpo.executors.ray_session import private_session
-from hpo.executors.ray_tune import start_ray  # first: it tells Ray by the environment how to be imported
+from hpo.executors.ray_start import start_ray  # first: it tells Ray by the environment how to be imported
 from hpo.processes import listening, mark
 
 import ray  # isort: skip

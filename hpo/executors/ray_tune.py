@@ -5,57 +5,32 @@ One Tune trial = one segment. Tune's own experiment state is never restored: it 
 
 import json
 import os
-import signal
-import socket
 import time
-import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-# read by ray.tune on import or at the start of fit(); there is no other way to say these
-os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # no CSV, JSON and TensorBoard files per segment
-os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C is ours
-os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
-os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "100000"  # its snapshots are not used
-os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
-os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "1"  # a trial with `gpu: 0` sees no GPU
-os.environ["RAY_AUTH_MODE"] = "token"
+from hpo.executors.ray_start import WORKER_ENVIRONMENT, running_ray  # first: it tells Ray how to be imported
 
-import ray  # noqa: E402
-from ray import tune  # noqa: E402
-from ray.tune.callback import CallbackList  # noqa: E402
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # noqa: E402
-from ray.tune.search import Searcher  # noqa: E402
+# isort: split
+import ray
+from ray import tune
+from ray.tune.callback import CallbackList
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
 
-from hpo.disk_faults import naming_full_disk  # noqa: E402
-from hpo.engine import Engine  # noqa: E402
-from hpo.environment import differing  # noqa: E402
-from hpo.errors import DiskError, Resumable, UsageError  # noqa: E402
-from hpo.executors.ray_cluster import Servers, expected, join  # noqa: E402
-from hpo.executors.ray_session import cluster_session, private_session  # noqa: E402
-from hpo.executors.watch import EVERY, Errors, ServerWatch, WorkerWatch  # noqa: E402
-from hpo.packing import Packing, from_event, given, side_by_side, wants_measuring  # noqa: E402
-from hpo.preflight import device_of, preflight  # noqa: E402
-from hpo.processes import end, of  # noqa: E402
-from hpo.segment import DiskFailed, Failed, Reported, Said, Segment  # noqa: E402
-from hpo.worker import failure, return_memory, run_segment  # noqa: E402
+from hpo.engine import Engine
+from hpo.errors import UsageError
+from hpo.executors.warm_worker import WarmWorker
+from hpo.executors.watch import EVERY, Errors, WorkerWatch
+from hpo.packing import Packing, from_event, given, side_by_side, wants_measuring
+from hpo.preflight import device_of, preflight
+from hpo.segment import DiskFailed, Failed, Reported, Segment
 
-# glibc hands every tensor above 32 MB back to the kernel and takes it anew, page fault by page fault; a worker that
-# keeps them trains 1.2 times as fast on the CPU (docs/log.md)
-WORKER_ENVIRONMENT = {
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),
-    "THP_MEM_ALLOC_ENABLE": "1",
-}
 MANY = 1_000_000  # trials at once that Tune may ask for; the queue gives it as many as there is room for
-# Ray gives a node half a minute, and no setting changes that; a machine that is busy now may need longer
-STARTS, TOO_BUSY = 3, "timed out during startup"
 
 
 def execute(engine: Engine) -> None:
@@ -89,81 +64,7 @@ def execute(engine: Engine) -> None:
                 raise
         if errors.first:
             raise errors.first
-
-
-@contextmanager
-def running_ray(engine: Engine) -> Iterator[Path]:
-    """Ray on this machine alone, in a private folder; at the end nothing of it is left. Or a cluster, joined.
-
-    Resumable where one of Ray's servers dies: nothing that is under way can go on.
-    """
-    study, is_cluster = engine.paths.root, engine.study.ray.is_cluster
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    way_out = f"`hpo resume {engine.study.study}`"
-    session = cluster_session(study) if is_cluster else private_session(study)
-    with session as folder, naming_full_disk(folder, way_out):
-        if is_cluster:
-            join(engine.study, WORKER_ENVIRONMENT)
-        else:
-            _start_for(study, folder, way_out)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)  # ray.init has put its own there
-        watch = ServerWatch(engine, Servers().dead) if is_cluster else ServerWatch(engine)
-        watch.start()
-        try:
-            yield folder
-        except BaseException as error:
-            if watch.error:
-                raise watch.error from error
-            raise
-        finally:
-            watch.shutting_down.set()
-            ray.shutdown()
-            end(of(study, folder), patience=0)  # workers that outlived their raylet, helpers of the trainable
-            watch.over.set()
-
-
-def _start_for(study: Path, folder: Path, way_out: str) -> None:
-    """Resumable where Ray is broken, or the machine too busy for it again and again."""
-    for tries_left in reversed(range(STARTS)):
-        try:
-            with naming_full_disk(folder, way_out):
-                return start_ray(folder)
-        except DiskError:
-            raise
-        except Exception as error:
-            ray.shutdown()
-            end(of(study, folder), patience=0)
-            if not tries_left or TOO_BUSY not in str(error):
-                raise Resumable(
-                    f"Ray does not start: {error}; `hpo doctor` says whether it can, then {way_out} goes on"
-                ) from error
-
-
-def start_ray(folder: Path) -> None:
-    with inherited(WORKER_ENVIRONMENT):
-        ray.init(
-            address="local",  # never a cluster that happens to run here
-            _node_ip_address="127.0.0.1",
-            _temp_dir=str(folder / "ray"),  # open to everybody (0777): the folder above keeps others out
-            include_dashboard=False,
-            log_to_driver=False,
-            configure_logging=False,
-        )
-
-
-@contextmanager
-def inherited(variables: Mapping[str, str]) -> Iterator[None]:
-    """By all processes begun within. A `runtime_env` would wait for an agent of Ray's, and for workers begun anew."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value
+        engine.finish()  # before Ray shuts down: the views write the end meanwhile
 
 
 def _pack(engine: Engine) -> None:
@@ -199,60 +100,6 @@ def room_for(packing: Packing) -> int:
         return packing.most
     share, there = packing.share({}), [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return sum(side_by_side(share, one.get("CPU", 0), one.get("GPU", 0)) for one in there)
-
-
-RETURN_MEMORY_EVERY = 1.0  # seconds; it takes some hundredths of one, as much as a trial that trains nothing
-
-
-class WarmWorker(tune.Trainable):
-    """Lives on from segment to segment: imports, tokenized data and CUDA context are paid for once.
-
-    With `workers: {isolate: true}` it lives for one.
-    """
-
-    def setup(self, config: dict[str, Any]) -> None:
-        os.umask(0o077)  # what a trial writes is for this user alone
-        if config["working_folder"]:  # on a cluster Ray has brought a copy, and begun in it
-            os.chdir(config["working_folder"])  # relative paths and modules mean what they mean to the driver
-        self.misfit = differing(expected())
-        self.returned = 0.0  # by the monotonic clock: when memory last was
-        self.reset_config(config)
-
-    def reset_config(self, config: dict[str, Any]) -> bool:
-        self.cleanup()
-        self.said = run_segment(Segment(**config["segment"])) if not self.misfit else refused(self.misfit)
-        return True
-
-    def step(self) -> dict[str, Any]:
-        try:
-            word = next(self.said, None)
-        except SystemExit as error:  # Tune would lose the worker, and with it what was said
-            if by_ray(error):
-                raise
-            word = failure(error)
-        # one string: Tune would flatten and copy a nested result several times
-        kind = type(word).__name__ if word else "Completed"
-        return {"said": json.dumps([kind, vars(word) if word else {}]), "done": not isinstance(word, Reported)}
-
-    def cleanup(self) -> None:
-        if hasattr(self, "said"):
-            self.said.close()
-            del self.said
-            if time.monotonic() - self.returned > RETURN_MEMORY_EVERY:
-                return_memory()
-                self.returned = time.monotonic()
-
-
-def by_ray(error: SystemExit) -> bool:
-    """Whether it tells the worker to stop, as on SIGTERM; else the trainable has called `sys.exit`."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return str(frame.f_globals.get("__name__")).startswith("ray.")
-
-
-def refused(misfit: str) -> Generator[Said, None, None]:
-    """Trials on other libraries cannot be compared with the rest."""
-    error = f"machine {socket.gethostname()} has {misfit}; install the same there"
-    yield Failed(error=error, details=error)
 
 
 class SegmentQueue(Searcher):

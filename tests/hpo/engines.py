@@ -40,7 +40,6 @@ def new_engine(folder: Path, study: Study, stop: Stop | None = None) -> Engine:
 
 def run(engine: Engine) -> Engine:
     execute(engine)
-    engine.finish()
     return engine
 
 

@@ -357,7 +357,6 @@ for index in range(1, 100):
                 IDLE
         engine = new_engine(Path(sys.argv[1]) / str(index), study)
         execute(engine)
-        engine.finish()
         os._exit(0)
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0:
         break

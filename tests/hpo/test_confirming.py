@@ -262,7 +262,6 @@ def test_a_stop_in_the_middle_of_confirming_is_no_end(folder: Path) -> None:
     engine.completed(segment)
     engine.stop.asked = 15
     execute(engine)
-    engine.finish()
     assert not engine.history.finished
     assert run(new_engine(folder, engine.study)).history.finished
 

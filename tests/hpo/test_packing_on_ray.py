@@ -74,7 +74,6 @@ large = Need(params={"rows": 200}, memory=device.memory // 10 * 8)
 engine = new_engine(Path.cwd(), study)
 engine.measured(Packing(device=device, at_once=2, gpu=0.0, needs=(small, large)))
 execute(engine)
-engine.finish()
 """
 
 

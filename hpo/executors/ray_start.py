@@ -1,0 +1,116 @@
+"""Starts Ray for a study, on this machine alone or by joining a cluster; at the end nothing of it is left.
+
+To be imported before `ray` is: it tells Ray by the environment how to be.
+"""
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+# read on import, or by Ray Tune at the start of fit(); there is no other way to say these
+os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # no CSV, JSON and TensorBoard files per segment
+os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C is ours
+os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
+os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "100000"  # its snapshots are not used
+os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "1"  # a trial with `gpu: 0` sees no GPU
+os.environ["RAY_AUTH_MODE"] = "token"
+
+import ray  # noqa: E402
+
+from hpo.disk_faults import naming_full_disk  # noqa: E402
+from hpo.engine import Engine  # noqa: E402
+from hpo.errors import DiskError, Resumable  # noqa: E402
+from hpo.executors.ray_cluster import Servers, join  # noqa: E402
+from hpo.executors.ray_session import cluster_session, private_session  # noqa: E402
+from hpo.executors.watch import ServerWatch  # noqa: E402
+from hpo.processes import end, of  # noqa: E402
+
+# glibc hands every tensor above 32 MB back to the kernel and takes it anew, page fault by page fault; a worker that
+# keeps them trains 1.2 times as fast on the CPU (docs/log.md)
+WORKER_ENVIRONMENT = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),
+    "THP_MEM_ALLOC_ENABLE": "1",
+}
+# Ray gives a node half a minute, and no setting changes that; a machine that is busy now may need longer
+STARTS, TOO_BUSY = 3, "timed out during startup"
+
+
+@contextmanager
+def running_ray(engine: Engine) -> Iterator[Path]:
+    """Ray on this machine alone, in a private folder; at the end nothing of it is left. Or a cluster, joined.
+
+    Resumable where one of Ray's servers dies: nothing that is under way can go on.
+    """
+    study, is_cluster = engine.paths.root, engine.study.ray.is_cluster
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    way_out = f"`hpo resume {engine.study.study}`"
+    session = cluster_session(study) if is_cluster else private_session(study)
+    with session as folder, naming_full_disk(folder, way_out):
+        if is_cluster:
+            join(engine.study, WORKER_ENVIRONMENT)
+        else:
+            _start_for(study, folder, way_out)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)  # ray.init has put its own there
+        watch = ServerWatch(engine, Servers().dead) if is_cluster else ServerWatch(engine)
+        watch.start()
+        try:
+            yield folder
+        except BaseException as error:
+            if watch.error:
+                raise watch.error from error
+            raise
+        finally:
+            watch.shutting_down.set()
+            ray.shutdown()
+            end(of(study, folder), patience=0)  # workers that outlived their raylet, helpers of the trainable
+            watch.over.set()
+
+
+def _start_for(study: Path, folder: Path, way_out: str) -> None:
+    """Resumable where Ray is broken, or the machine too busy for it again and again."""
+    for tries_left in reversed(range(STARTS)):
+        try:
+            with naming_full_disk(folder, way_out):
+                return start_ray(folder)
+        except DiskError:
+            raise
+        except Exception as error:
+            ray.shutdown()
+            end(of(study, folder), patience=0)
+            if not tries_left or TOO_BUSY not in str(error):
+                raise Resumable(
+                    f"Ray does not start: {error}; `hpo doctor` says whether it can, then {way_out} goes on"
+                ) from error
+
+
+def start_ray(folder: Path) -> None:
+    with inherited(WORKER_ENVIRONMENT):
+        ray.init(
+            address="local",  # never a cluster that happens to run here
+            _node_ip_address="127.0.0.1",
+            _temp_dir=str(folder / "ray"),  # open to everybody (0777): the folder above keeps others out
+            include_dashboard=False,
+            log_to_driver=False,
+            configure_logging=False,
+        )
+
+
+@contextmanager
+def inherited(variables: Mapping[str, str]) -> Iterator[None]:
+    """By all processes begun within. A `runtime_env` would wait for an agent of Ray's, and for workers begun anew."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
