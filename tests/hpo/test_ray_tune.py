@@ -11,6 +11,7 @@ from tests.hpo.typed import PROJECT
 TRIALS, MOST = 24, 8  # ended trials that are still held; those that ran side by side may be
 DRIVER = f"""
 import gc
+from pathlib import Path
 from hpo.executors.ray_tune import execute, ray  # first: it sets what Ray reads on import
 from ray.tune.experiment.trial import Trial
 from tests.hpo.engines import new_engine, toy_study
