@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from dashboards.first_screen import Step
+from dashboards.page import vega
 from dashboards.study_report import LANGUAGES, Findings, NextStudy, findings, page
 from hpo.errors import DiskError, UsageError
 from hpo.frames import study_data
@@ -42,6 +43,11 @@ def html(results: Results, language: str = "en") -> str:
     found = findings(study_data(results))
     followed = next_study(results, found, language)
     return page(found, followed, steps(results, found, followed), language)
+
+
+def get_ready() -> None:
+    """Load what the first page takes a second for."""
+    vega()
 
 
 def next_study(results: Results, found: Findings, language: str) -> NextStudy:

@@ -113,7 +113,7 @@ class Writer:
             self.account.apply(event)
         self.front = self._front()  # as MLflow has been told
         self.pending: dict[int, Pending] = {}
-        self.failed = self.stops = False
+        self.failed = self.stops = self.ready = False
         self.sent = 0
 
     def catch_up(self) -> None:
@@ -124,9 +124,21 @@ class Writer:
                 for event in events:
                     self._take(event)
                 self._drain()
+            self._get_ready()
         except Exception:
             self.failed = True
             raise
+
+    def _get_ready(self) -> None:
+        """Once a trial has ended: import what the study's end needs, some seconds for which nobody waits now."""
+        if self.ready or self.history.finished or not self.history.ended:
+            return
+        self.ready = True
+        from hpo import reporting
+        from hpo.tracking.mlflow_model import get_ready
+
+        reporting.get_ready()
+        get_ready(self.paths.trial(self.history.ended[0].number))
 
     def pause(self) -> None:
         """The driver stops: nothing is RUNNING any more, everything unfinished waits."""

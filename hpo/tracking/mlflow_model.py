@@ -9,6 +9,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,13 @@ def log_once(client: Any, run: Any, checkpoint: Path, study: Study, trial: Trial
         if model is not (ready[0] if ready else None):
             client.delete_logged_model(model.model_id)
     return str(ready[0].model_uri) if ready else log_model(client, run.run_id, checkpoint, study, trial, data)
+
+
+def get_ready(trial: Path) -> None:
+    """Import what logging a checkpoint such as those in this folder takes seconds for."""
+    if any(trial.glob("*/model/config.json")):
+        for library in ("mlflow.transformers", "transformers.pipelines"):
+            import_module(library)
 
 
 def log_model(

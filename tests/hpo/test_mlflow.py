@@ -1,5 +1,8 @@
 """MLflow follows the ledger: once, in true states, and late if it must."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from hpo.paths import StudyPaths
 from hpo.results import read
 from hpo.tracking.mlflow import LEDGER_ROW, STATE, TRIAL, Writer, tracking_uri
 from tests.hpo.test_engine import toy_study
+from tests.hpo.typed import PROJECT
 
 
 def runs_of(study: str) -> list[Any]:
@@ -91,3 +95,31 @@ def test_an_interrupted_study_waits_and_is_not_running(folder: Path, monkeypatch
     resume("toy", in_process=True)
     assert {run.info.status for run in runs_of("toy")} == {"FINISHED"}
     assert len(runs_of("toy")) == 3
+
+
+def test_what_the_end_needs_is_imported_while_trials_train(folder: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from hpo.segment import Reported
+from hpo.tracking.mlflow import Writer, tracking_uri
+from tests.hpo.engines import new_engine, toy_study
+
+engine = new_engine(Path(), toy_study())
+writer, heavy = Writer(engine.paths, tracking_uri()), {"transformers.pipelines", "vl_convert"}
+writer.catch_up()
+print(*sorted(heavy & set(sys.modules)))
+segment = engine.next_segment()
+said = Reported(step=1, epoch=1.0, metrics={"score": 1.0}, seconds=1.0, checkpoint="checkpoint-0001-0", diverged=None)
+model = engine.paths.trial(0) / said.checkpoint / "model"
+model.mkdir(parents=True)
+(model / "config.json").touch()
+engine.reported(segment, said)
+engine.completed(segment)
+writer.catch_up()
+print(*sorted(heavy & set(sys.modules)))
+assert not engine.history.finished
+"""
+    env = os.environ | {"PYTHONPATH": str(PROJECT)}
+    ran = subprocess.run([sys.executable, "-c", code], cwd=folder, env=env, capture_output=True, text=True)
+    assert ran.stdout.splitlines() == ["", "transformers.pipelines vl_convert"], ran.stderr
