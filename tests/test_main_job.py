@@ -207,7 +207,8 @@ print(json.dumps([name for name in heavy if name in sys.modules]))"""
 
 
 @pytest.mark.hard
-def test_a_driver_on_ray_loads_no_library_of_a_view(tmp_path: Path) -> None:
+def test_a_driver_on_ray_loads_no_library_of_a_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))  # for the toy's trainable
     code = """
 import json, sys
 sys.argv = ["hpo", "run", "{file}", "--set", "search.trials=2"]
