@@ -124,13 +124,12 @@ class Writer:
                 for event in events:
                     self._take(event)
                 self._drain()
-            self._get_ready()
         except Exception:
             self.failed = True
             raise
 
-    def _get_ready(self) -> None:
-        """Once a trial has ended: import what the study's end needs, some seconds for which nobody waits now."""
+    def get_ready(self) -> None:
+        """Once a trial has ended, whose checkpoint tells what its like needs."""
         if self.ready or self.history.finished or not self.history.ended:
             return
         self.ready = True

@@ -31,6 +31,9 @@ class Writer(Protocol):
 
     def catch_up(self) -> None: ...
 
+    def get_ready(self) -> None:
+        """Load what the study's end needs, while it goes on: seconds for which nobody waits now."""
+
     def pause(self) -> None:
         """The driver stops: whatever has not ended waits."""
 
@@ -81,6 +84,8 @@ class Projection(threading.Thread):
             self.writer.catch_up()
             if last:
                 self.writer.pause()
+            else:
+                self.writer.get_ready()
             self.behind = ""
         except Exception as error:
             behind = f"{type(error).__name__}: {redact(' '.join(str(error).split()))[:200]}"

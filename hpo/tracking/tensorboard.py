@@ -55,6 +55,9 @@ class Writer(InFiles):
         for writer in self.open.values():
             writer.flush()
 
+    def get_ready(self) -> None:
+        """Nothing: the end takes no more than any round."""
+
     def pause(self) -> None:
         """The driver stops; a resumed one goes on in another file of the same run."""
         for writer in self.open.values():

@@ -66,6 +66,9 @@ class Writer(InFiles):
         elif event.kind == "finished":
             self._write_winner()
 
+    def get_ready(self) -> None:
+        """Nothing: the end takes no more than any round."""
+
     def pause(self) -> None:
         """The driver stops: what has not ended is written as it is."""
         self.whole = False

@@ -108,6 +108,7 @@ from tests.hpo.engines import new_engine, toy_study
 engine = new_engine(Path(), toy_study())
 writer, heavy = Writer(engine.paths, tracking_uri()), {"transformers.pipelines", "vl_convert"}
 writer.catch_up()
+writer.get_ready()
 print(*sorted(heavy & set(sys.modules)))
 segment = engine.next_segment()
 said = Reported(step=1, epoch=1.0, metrics={"score": 1.0}, seconds=1.0, checkpoint="checkpoint-0001-0", diverged=None)
@@ -118,8 +119,10 @@ engine.reported(segment, said)
 engine.completed(segment)
 writer.catch_up()
 print(*sorted(heavy & set(sys.modules)))
+writer.get_ready()
+print(*sorted(heavy & set(sys.modules)))
 assert not engine.history.finished
 """
     env = os.environ | {"PYTHONPATH": str(PROJECT)}
     ran = subprocess.run([sys.executable, "-c", code], cwd=folder, env=env, capture_output=True, text=True)
-    assert ran.stdout.splitlines() == ["", "transformers.pipelines vl_convert"], ran.stderr
+    assert ran.stdout.splitlines() == ["", "", "transformers.pipelines vl_convert"], ran.stderr

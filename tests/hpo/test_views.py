@@ -133,6 +133,8 @@ class Slow:
             time.sleep(0.01)
             self.row += 1
 
+    def get_ready(self) -> None: ...
+
     def pause(self) -> None: ...
 
 
