@@ -29,32 +29,59 @@ def fine_tune(
     config: TrainingConfig, resume_from: Path | None = None, make_material: MakeMaterial = material_of
 ) -> Generator[Report, None, None]:
     """Train, evaluate and report, until the steps or the patience are used up."""
+    setup, state = start(config, resume_from, make_material)
+    batches = batches_from(setup, state.step)
+    while stretch := next_stretch(setup, state, batches):
+        training, diverged = train_stretch(setup, state, stretch)
+        if diverged is not None:
+            yield given_up(setup, state, diverged)
+            return
+        average(setup, state)
+        evaluation, seconds = evaluated(setup, state)
+        told = judged(setup, state, evaluation, training | {"time/eval_seconds": seconds})
+        yield told
+        if told.diverged is not None:
+            return
+    if better_before(state):
+        yield best_again(setup, state)
+
+
+def start(config: TrainingConfig, resume_from: Path | None, make_material: MakeMaterial) -> tuple[Setup, State]:
+    """At the first step, or where the checkpoint was written."""
     setup, state = begin(config, make_material)
     check_waiting(setup)
     if resume_from is not None:
         load_state(resume_from, state, config)
-    batches = batches_from(setup, state.step)
-    while state.step < setup.plan.num_steps and not out_of_patience(setup, state):
-        num_steps = setup.plan.next_evaluation(state.step) - state.step
-        state.restored = False  # with more patience than it ended with, a run goes on from its best weights
-        training, diverged = train_stretch(setup, state, list(islice(batches, num_steps)))
-        if diverged is not None:
-            yield Report(epoch=epoch(setup, state), metrics={}, diverged=diverged)
-            return
-        average(setup, state)
-        evaluation, seconds = evaluated(setup, state)
-        metrics = evaluation.metrics | training | {"time/eval_seconds": seconds}
-        if not math.isfinite(evaluation.metrics["loss"]):
-            finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-            reason = f"valid loss is {evaluation.metrics['loss']} at step {state.step}"
-            yield Report(epoch=epoch(setup, state), metrics=finite, diverged=reason)
-            return
-        wait_for_gain(setup, state, evaluation.metrics)
-        yield report(setup, state, metrics, evaluation.details)
-    if better_before(state):
-        restore_best(state)
-        evaluation, seconds = evaluated(setup, state)
-        yield report(setup, state, evaluation.metrics | {"time/eval_seconds": seconds}, evaluation.details)
+    return setup, state
+
+
+def next_stretch(setup: Setup, state: State, batches: Iterator[Rows]) -> list[Rows]:
+    """The batches up to the next evaluation; none where the steps or the patience are used up."""
+    if state.step >= setup.plan.num_steps or out_of_patience(setup, state):
+        return []
+    state.restored = False  # with more patience than it ended with, a run goes on from its best weights
+    return list(islice(batches, setup.plan.next_evaluation(state.step) - state.step))
+
+
+def given_up(setup: Setup, state: State, reason: str, metrics: Mapping[str, float] | None = None) -> Report:
+    return Report(epoch=epoch(setup, state), metrics=metrics or {}, diverged=reason)
+
+
+def judged(setup: Setup, state: State, evaluation: Evaluation, training: Mapping[str, float]) -> Report:
+    """What is said, and kept in mind, after a stretch."""
+    metrics = {**evaluation.metrics, **training}
+    if not math.isfinite(evaluation.metrics["loss"]):
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        return given_up(setup, state, f"valid loss is {evaluation.metrics['loss']} at step {state.step}", finite)
+    wait_for_gain(setup, state, evaluation.metrics)
+    return report(setup, state, metrics, evaluation.details)
+
+
+def best_again(setup: Setup, state: State) -> Report:
+    """The run's result is of an earlier evaluation."""
+    restore_best(state)
+    evaluation, seconds = evaluated(setup, state)
+    return report(setup, state, evaluation.metrics | {"time/eval_seconds": seconds}, evaluation.details)
 
 
 def batches_from(setup: Setup, step: int) -> Iterator[Rows]:

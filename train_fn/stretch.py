@@ -18,37 +18,61 @@ LOOK = 32  # steps; a look at the losses waits for the device, so a divergence i
 
 def train_stretch(setup: Setup, state: State, batches: list[Rows]) -> tuple[dict[str, float], str | None]:
     """Take one step per batch; what they were like, and why the run is beyond hope, if so."""
-    began, last = time.perf_counter(), state.step + len(batches)
-    seen = numpy.empty((0, 3))  # loss, rows and gradient norm of each step
-    ratios: dict[str, float] = {}
-    setup.train.expect([share(rows, setup.world.rank, setup.world.size, setup.train.groups) for rows in batches])
-    for few in [batches[start : start + LOOK] for start in range(0, len(batches), LOOK)]:
-        taken = []
-        for rows in few:
-            before = copied(state.optimizer) if state.step + 1 == last else None
-            taken.append(take_step(setup, state, rows))
-            if before is not None:
-                ratios = update_ratios(before, state.optimizer)
-        seen = numpy.concatenate([seen, look(setup, taken)])
-        if diverged := first_divergence(setup, state, seen[-len(few) :]):
-            return {}, diverged
-    seconds = time.perf_counter() - began
-    rate = setup.config.learning_rate * setup.factor(state.step - 1, state.drops)
-    losses, counts, norms = seen.T
-    read = sum(int(setup.train.lengths[rows].sum()) for rows in batches)
-    return {
-        "train_loss": float(losses.sum() / counts.sum()),
-        "grad_norm": mean_of_finite(norms),
-        "learning_rate": rate,
-        **learning_rates(state.optimizer, rate),
-        **ratios,
-        "micro_batch_size": state.micro_batch_size,
-        "padding_efficiency": read / sum(padded_tokens(setup, state, rows) for rows in batches),
-        "speed/tokens_per_second": read / seconds,
-        "time/step_seconds": seconds / len(batches),
-        "time/train_seconds": seconds,
-        "memory/peak_mb": peak_megabytes(setup.device),
-    }, None
+    stretch = Stretch(setup, state, batches)
+    for rows in batches:
+        stretch.begin_step()
+        stretch.end_step(take_step(setup, state, rows))
+        if stretch.diverged:
+            return {}, stretch.diverged
+    return stretch.told(), None
+
+
+class Stretch:
+    """What the steps are like that a run takes on these batches."""
+
+    def __init__(self, setup: Setup, state: State, batches: list[Rows]) -> None:
+        self.setup, self.state, self.batches = setup, state, batches
+        self.began, self.last = time.perf_counter(), state.step + len(batches)
+        self.unseen: list[torch.Tensor] = []  # of steps that the host has not waited for
+        self.seen = numpy.empty((0, 3))  # loss, rows and gradient norm of each step
+        self.before: list[list[torch.Tensor]] = []  # the weights before the last step
+        self.ratios: dict[str, float] = {}
+        self.diverged: str | None = None
+        world, groups = setup.world, setup.train.groups
+        setup.train.expect([share(rows, world.rank, world.size, groups) for rows in batches])
+
+    def begin_step(self) -> None:
+        if self.state.step + 1 == self.last:
+            self.before = copied(self.state.optimizer)
+
+    def end_step(self, taken: torch.Tensor) -> None:
+        self.unseen.append(taken)
+        if self.state.step == self.last:
+            self.ratios = update_ratios(self.before, self.state.optimizer)
+        if self.state.step == self.last or len(self.unseen) == LOOK:
+            seen, self.unseen = look(self.setup, self.unseen), []
+            self.seen = numpy.concatenate([self.seen, seen])
+            self.diverged = first_divergence(self.setup, self.state, seen)
+
+    def told(self) -> dict[str, float]:
+        setup, state, batches = self.setup, self.state, self.batches
+        seconds = time.perf_counter() - self.began
+        rate = setup.config.learning_rate * setup.factor(state.step - 1, state.drops)
+        losses, counts, norms = self.seen.T
+        read = sum(int(setup.train.lengths[rows].sum()) for rows in batches)
+        return {
+            "train_loss": float(losses.sum() / counts.sum()),
+            "grad_norm": mean_of_finite(norms),
+            "learning_rate": rate,
+            **learning_rates(state.optimizer, rate),
+            **self.ratios,
+            "micro_batch_size": state.micro_batch_size,
+            "padding_efficiency": read / sum(padded_tokens(setup, state, rows) for rows in batches),
+            "speed/tokens_per_second": read / seconds,
+            "time/step_seconds": seconds / len(batches),
+            "time/train_seconds": seconds,
+            "memory/peak_mb": peak_megabytes(setup.device),
+        }
 
 
 def mean_of_finite(norms: numpy.ndarray) -> float:
