@@ -18,6 +18,7 @@ from hpo.segment import DiskFailed, Failed, Reported, Said, Segment
 from hpo.storage import StorageError
 from hpo.trainable import build_config, config_class, resolve
 from train_fn.checkpoint import commit
+from train_fn.errors import ProcessLost
 from train_fn.report import Report
 from train_fn.seal import sealed
 
@@ -57,6 +58,8 @@ def _train(segment: Segment) -> Generator[Said, None, None]:
             finally:
                 reports.close()
     except (GeneratorExit, KeyboardInterrupt, SystemExit):  # told to stop, by whoever runs this process
+        raise
+    except ProcessLost:  # as good as this one's own death: the trial goes on from its last checkpoint
         raise
     except StorageError as error:
         yield DiskFailed(path=str(segment.storage), said=redact(str(error)), details=redact(traceback.format_exc()))

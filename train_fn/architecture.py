@@ -46,6 +46,21 @@ BEHIND_PADDING = (
     "xmod",
 )
 
+# whose layers `torch.func.vmap` goes through, with every dropout a module of its own
+IN_LANES = (
+    "albert",
+    "bert",
+    "camembert",
+    "deit",
+    "distilbert",
+    "electra",
+    "ernie",
+    "mobilebert",
+    "roberta",
+    "vit",
+    "xlm-roberta",
+)
+
 
 def read_architecture(folder: Path) -> Architecture:
     described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -95,6 +110,11 @@ def check_architecture(architecture: Architecture, config: TrainingConfig, max_l
         layer_decay=config.layer_decay,
         unfreeze_every=config.unfreeze_every,
     )
+    if config.fuse_trials and architecture.model_type not in IN_LANES:
+        raise ValueError(
+            f"`fuse_trials` must be false for a model of type {architecture.model_type}, got true; "
+            f"leave it out, or try one of {', '.join(IN_LANES)}"
+        )
     longest = architecture.max_length
     if max_length is not None and longest is not None and max_length > longest:
         raise ValueError(f"`max_length` must be at most the model's {longest}, got {max_length}; try {longest}")

@@ -118,6 +118,7 @@ class TrainingConfig:
     precision: Precision = "auto"  # of the forward pass; the weights stay fp32. auto = the fastest that the device has
     num_processes: Count = 1  # which share each batch, one per GPU
     sharding: Sharding = "none"  # full = the processes also share weights and optimizer, for want of memory
+    fuse_trials: Flag = False  # trials of the same shape on one device take their steps as one computation
     histograms: Flag = False  # of weights, the last ones and no average, and gradients, with each report
     per_class_metrics: Flag = False  # also report precision, recall and F1 of each class as a metric of its own
     seed: Seed = 0  # of new weights, the order of rows and dropout; apart from the data's seed
@@ -152,6 +153,10 @@ class TrainingConfig:
             raise ValueError(
                 f"`swa_start` must be None beside `ema_decay` ({self.ema_decay}), got {self.swa_start}; "
                 "choose one average"
+            )
+        if self.fuse_trials and self.num_processes > 1:
+            raise ValueError(
+                f"`fuse_trials` must be false beside num_processes: {self.num_processes}, got true; leave one out"
             )
         if self.sharding == "full" and self.num_processes == 1:
             raise ValueError("`sharding` must be none for one process, got full; try num_processes 2")
@@ -214,6 +219,8 @@ class PseudoLabelConfig(TextConfig):
             raise ValueError(
                 f"`{name}` must be 1 for pseudo-labels, whose valid split and model stay one; leave it out"
             )
+        if self.fuse_trials:
+            raise ValueError("`fuse_trials` must be false for pseudo-labels, got true; leave it out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,6 +311,8 @@ def learns_in_part(config: TrainingConfig) -> bool:
 def check_folds(config: TrainingConfig, folds: int) -> None:
     if folds > 1 and config.num_processes > 1:
         raise ValueError(f"`num_processes` must be 1 beside data.folds: {folds}, got {config.num_processes}; try 1")
+    if folds > 1 and config.fuse_trials:
+        raise ValueError(f"`fuse_trials` must be false beside data.folds: {folds}, got true; leave it out")
 
 
 def loss_of(config: TrainingConfig, task: str) -> LossName:

@@ -5,5 +5,9 @@ class DataError(ValueError):
     """The data cannot be used as asked; the message is one line: the rule, what was got, the way out."""
 
 
+class ProcessLost(RuntimeError):
+    """Another process that a run needs has died: it is worth another start, from its last checkpoint."""
+
+
 class InfeasibleError(ValueError):
     """The run does not fit the device, however small its micro-batches; the message is one line."""

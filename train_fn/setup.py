@@ -13,6 +13,8 @@ from train_fn.config import ImageConfig, TextConfig, TrainingConfig
 from train_fn.criterion import Criterion, criterion
 from train_fn.fast_attention import make_attention_fast
 from train_fn.fast_dropout import make_dropout_fast
+from train_fn.fused.attention import make_attention_of_lanes
+from train_fn.fused.dropout import make_dropout_keyed
 from train_fn.image_material import image_material
 from train_fn.layer_decay import parameter_groups
 from train_fn.learning import choose_learning
@@ -83,7 +85,10 @@ def begin(config: TrainingConfig, make_material: MakeMaterial = material_of) -> 
     size = summary(model)
     if material.vocabulary is not None:
         compact(model, material.vocabulary)
-    if device.type == "cpu":
+    if config.fuse_trials:
+        make_dropout_keyed(model)
+        make_attention_of_lanes(model)
+    elif device.type == "cpu":
         make_dropout_fast(model)
         make_attention_fast(model)
     model.to(device)

@@ -52,7 +52,7 @@ class Stretch:
         if self.state.step == self.last or len(self.unseen) == LOOK:
             seen, self.unseen = look(self.setup, self.unseen), []
             self.seen = numpy.concatenate([self.seen, seen])
-            self.diverged = first_divergence(self.setup, self.state, seen)
+            self.diverged = self.diverged or first_divergence(self.setup, self.state, seen)
 
     def told(self) -> dict[str, float]:
         setup, state, batches = self.setup, self.state, self.batches

@@ -29,6 +29,7 @@ from hpo.executors.ray_cluster import Servers, join  # noqa: E402
 from hpo.executors.ray_session import cluster_session, private_session  # noqa: E402
 from hpo.executors.watch import ServerWatch  # noqa: E402
 from hpo.processes import end, of  # noqa: E402
+from train_fn.fused.client import MEETING_PLACE  # noqa: E402
 
 # glibc hands every tensor above 32 MB back to the kernel and takes it anew, page fault by page fault; a worker that
 # keeps them trains 1.2 times as fast on the CPU (docs/log.md)
@@ -53,7 +54,7 @@ def running_ray(engine: Engine) -> Iterator[Path]:
     session = cluster_session(study) if is_cluster else private_session(study)
     with session as folder, naming_full_disk(folder, way_out):
         if is_cluster:
-            join(engine.study, WORKER_ENVIRONMENT)
+            join(engine.study, worker_environment(folder))
         else:
             _start_for(study, folder, way_out)
         for number, handler in handlers.items():
@@ -91,7 +92,7 @@ def _start_for(study: Path, folder: Path, way_out: str) -> None:
 
 
 def start_ray(folder: Path) -> None:
-    with inherited(WORKER_ENVIRONMENT):
+    with inherited(worker_environment(folder)):
         ray.init(
             address="local",  # never a cluster that happens to run here
             _node_ip_address="127.0.0.1",
@@ -100,6 +101,11 @@ def start_ray(folder: Path) -> None:
             log_to_driver=False,
             configure_logging=False,
         )
+
+
+def worker_environment(folder: Path) -> dict[str, str]:
+    """On a cluster the folder is made by whoever meets there."""
+    return {**WORKER_ENVIRONMENT, MEETING_PLACE: str(folder / "lanes")}
 
 
 @contextmanager

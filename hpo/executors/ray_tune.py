@@ -211,6 +211,7 @@ DEATHS = {
     "low on memory": ("the machine had no memory left", True),
     "node was preempted": ("its machine was taken away", False),
     "node has died": ("its machine died", False),
+    "ProcessLost": ("the process of its lane died", True),
 }
 
 

@@ -1,1 +1,1 @@
-"""Several small trials of the same shape trained as one: their weights stacked, each lane with its own settings."""
+"""Trials of the same shape that train as one computation, a lane for each (`fuse_trials: true`)."""

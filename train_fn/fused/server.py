@@ -1,0 +1,135 @@
+"""Takes the steps of all lanes on a device, for whoever connects.
+
+A lane is a connection. Whoever hangs up, on purpose or because it was killed, has left; with the last one gone the
+process ends, too.
+"""
+
+import os
+import pickle
+import socket
+import time
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+import torch
+
+from train_fn.fused.lanes import Lane, Lanes
+from train_fn.fused.words import Begin, Raised, Save, Saved, Told
+from train_fn.report import Report
+
+ALONE_FOR = 20.0  # seconds without a lane, after which the process ends
+# of those that are not ready, while others are: in shares of the last round, and in seconds at least
+PATIENCE, LEAST_PATIENCE = 0.1, 0.05
+
+
+@dataclass(eq=False)
+class Guest:
+    connection: Connection
+    lane: Lane | None = None
+    report: Report | None = None  # the last one
+    threads: int = 1
+    ready: bool = False  # to go on
+
+
+class Server:
+    def __init__(self, listening: socket.socket) -> None:
+        self.listening = listening
+        self.guests: dict[Connection, Guest] = {}
+        self.lanes = Lanes()
+        self.round_seconds = 0.0  # of the last one
+
+    def serve(self) -> None:
+        while self.hear(ALONE_FOR):
+            self.attend_to_all()
+        Path(self.listening.getsockname()).unlink(missing_ok=True)
+        self.hear(0)  # who has connected just before
+        self.attend_to_all()
+
+    def attend_to_all(self) -> None:
+        """Until the last one has left."""
+        while self.guests:
+            ready = [guest.ready for guest in self.guests.values()]
+            patience = max(LEAST_PATIENCE, PATIENCE * self.round_seconds) if any(ready) else None
+            if all(ready) or not self.hear(patience):
+                self.train()
+
+    def hear(self, patience: float | None) -> bool:
+        """Whatever is said next; False where nothing is, for so many seconds."""
+        heard = wait([self.listening, *self.guests], patience)
+        for one in heard:
+            if isinstance(one, Connection):
+                self.attend(self.guests[one])
+            else:
+                connection = Connection(self.listening.accept()[0].detach())
+                self.guests[connection] = Guest(connection)
+        return bool(heard)
+
+    def attend(self, guest: Guest) -> None:
+        try:
+            word = guest.connection.recv()
+        except (EOFError, OSError):
+            return self.forget(guest)
+        try:
+            if isinstance(word, Begin):
+                guest.lane, guest.threads = Lane(word.config, word.resume_from), word.threads
+            elif isinstance(word, Save) and guest.report and guest.report.save:
+                guest.report.save(word.folder)
+                return self.say(guest, Saved())
+            guest.ready = True
+        except Exception as error:
+            self.say(guest, raised(error))
+
+    def train(self) -> None:
+        """One report of each that is ready."""
+        ready = [guest for guest in self.guests.values() if guest.ready and guest.lane]
+        there = [guest.lane for guest in self.guests.values() if guest.lane]
+        torch.set_num_threads(min(cores(), sum(guest.threads for guest in ready)))
+        began = time.monotonic()
+        try:
+            reports = self.lanes.train(there, [guest.lane for guest in ready if guest.lane])
+        except Exception as error:  # as all of them were one
+            said = raised(error)
+            for guest in ready:
+                guest.ready = False
+                self.say(guest, said)
+            return
+        self.round_seconds = time.monotonic() - began
+        for guest in ready:
+            assert guest.lane is not None
+            guest.ready, guest.report = False, reports[guest.lane]
+            self.say(guest, told(guest.report) if guest.report else None)
+
+    def say(self, guest: Guest, word: Told | Saved | Raised | None) -> None:
+        try:
+            guest.connection.send(word)
+        except OSError:
+            self.forget(guest)
+
+    def forget(self, guest: Guest) -> None:
+        guest.connection.close()
+        self.guests.pop(guest.connection, None)
+
+
+def told(report: Report) -> Told:
+    return Told(
+        epoch=report.epoch,
+        metrics=dict(report.metrics),
+        saves=report.save is not None,
+        diverged=report.diverged,
+        details=dict(report.details),
+    )
+
+
+def raised(error: Exception) -> Raised:
+    details = traceback.format_exc()
+    try:
+        pickle.dumps(error)
+    except Exception:
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    return Raised(error=error, details=details)
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0))
