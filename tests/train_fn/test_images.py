@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional
 
+from tests.train_fn.in_lanes import assert_as_alone, in_lanes
 from tests.train_fn.test_resume import digests, each_step_leads_to_the_next
 from train_fn import data, images, loop
 from train_fn.config import ImageConfig
@@ -466,3 +467,20 @@ def test_a_checkpoint_holds_no_more_than_anybody_needs(toy, tmp_path):
     [report] = loop.fine_tune(toy(max_epochs=1))
     files = set(digests(saved(report, tmp_path / "checkpoint")))
     assert {"model/config.json", "model/model.safetensors", "model/preprocessor_config.json", "state.json"} <= files
+
+
+@pytest.mark.parametrize("augmented", [{}, AUGMENTED], ids=["plain", "augmented"])
+def test_lanes_learn_images_as_alone(toy, augmented):
+    configs = [
+        toy(**augmented, adam_epsilon=1e-4, seed=seed, learning_rate=rate) for seed, rate in [(0, 1e-3), (1, 3e-3)]
+    ]
+    said = in_lanes([replace(config, fuse_trials=True) for config in configs])
+    for config, of_one in zip(configs, said, strict=True):
+        assert_as_alone(config, of_one, tolerance=1e-3)
+
+
+def test_statistics_of_a_batch_are_refused_in_lanes(toy, folder_of):
+    with pytest.raises(
+        ValueError, match="`fuse_trials` must be false for a model of type resnet, got true; leave it out"
+    ):
+        images.check(toy(model=folder_of("resnet"), fuse_trials=True))

@@ -2,11 +2,13 @@
 
 import csv
 import random
+from dataclasses import replace
 
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
+from tests.train_fn.in_lanes import COMPARABLE, assert_as_alone, in_lanes
 from train_fn import text
 from train_fn.config import TextConfig
 from train_fn.data import TextDataConfig, load
@@ -169,3 +171,14 @@ def test_rows_may_have_several_labels_or_none(baskets, tmp_path):
 def test_what_needs_one_class_a_row_is_refused_for_several(baskets, name, value):
     with pytest.raises(ValueError, match=f"`{name}` must be .* for multi_label"):
         TextConfig(data=baskets, **{name: value})
+
+
+@pytest.mark.parametrize("task", ["prices", "answers", "same", "baskets"])
+def test_lanes_learn_every_task_as_alone(request, task):
+    configs = [
+        config(request.getfixturevalue(task), **COMPARABLE, max_epochs=2, seed=seed, learning_rate=rate)
+        for seed, rate in [(0, 1e-3), (1, 3e-3)]
+    ]
+    said = in_lanes([replace(one, fuse_trials=True) for one in configs])
+    for one, of_one in zip(configs, said, strict=True):
+        assert_as_alone(one, of_one, tolerance=1e-3)

@@ -1,0 +1,198 @@
+"""Runs in processes of their own whose steps one process takes: who comes, goes and dies changes nothing for others."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.train_fn.in_lanes import COMPARABLE
+from train_fn.config import TextConfig
+from train_fn.errors import DataError, ProcessLost
+from train_fn.fused import server
+from train_fn.fused.client import MEETING_PLACE
+from train_fn.loop import fine_tune
+from train_fn.text import epochs
+
+
+@pytest.fixture
+def place(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("lanes")
+    monkeypatch.setenv(MEETING_PLACE, str(folder))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield folder
+    for process in servers():
+        process.kill()
+
+
+def servers() -> list[psutil.Process]:
+    """Of this test: those that hold its socket."""
+    mine = os.environ[MEETING_PLACE]
+    found = [one for one in psutil.process_iter(["cmdline"]) if "train_fn.fused" in (one.info["cmdline"] or [])]
+    return [one for one in found if any(mine in connection.laddr for connection in one.net_connections("unix"))]
+
+
+class Run:
+    """Another process that goes from report to report as it is told to."""
+
+    def __init__(self, config: TextConfig, folder: Path | None = None) -> None:
+        context = get_context("spawn")
+        self.ear, theirs = context.Pipe()
+        self.process: SpawnProcess = context.Process(target=follow, args=(theirs, config, folder), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def go(self) -> float | str | None:
+        """Loss of the next report; what was raised; None at the end."""
+        self.ear.send("go")
+        return self.ear.recv()
+
+
+def follow(ear: Connection, config: TextConfig, folder: Path | None) -> None:
+    assert ear.recv() == "go"
+    try:
+        for report in epochs(config):
+            if folder is not None:
+                folder.mkdir()
+                report.save(folder)
+                folder = None
+            ear.send(report.metrics["loss"])
+            assert ear.recv() == "go"
+        ear.send(None)
+    except Exception as error:
+        ear.send(f"{type(error).__name__}: {error}")
+
+
+@pytest.fixture
+def configs(toy: Callable[..., TextConfig]) -> list[TextConfig]:
+    return [toy(**COMPARABLE, fuse_trials=True, learning_rate=rate) for rate in (1e-3, 2e-3, 5e-3)]
+
+
+def alone(config: TextConfig) -> list[float]:
+    return [report.metrics["loss"] for report in fine_tune(replace(config, fuse_trials=False))]
+
+
+def test_each_process_hears_of_its_own_run(place: Path, configs: list[TextConfig], tmp_path: Path) -> None:
+    runs = [Run(config, tmp_path / str(number)) for number, config in enumerate(configs)]
+    for run in runs:
+        run.ear.send("go")
+    first = [run.ear.recv() for run in runs]
+    assert len(servers()) == 1
+    second = [run.go() for run in runs]
+    for config, one, two in zip(configs, first, second, strict=True):
+        assert [one, two] == pytest.approx(alone(config), abs=1e-4)
+    assert [run.go() for run in runs] == [None] * 3
+    for number, config in enumerate(configs):  # what was saved goes on as if it had never stopped
+        [rest] = epochs(config, tmp_path / str(number))
+        assert rest.metrics["loss"] == pytest.approx(second[number], abs=1e-4)
+
+
+def test_a_process_that_is_killed_leaves_its_lane(place: Path, configs: list[TextConfig]) -> None:
+    doomed, other = Run(configs[0]), Run(configs[1])
+    assert isinstance(doomed.go(), float)
+    first = other.go()
+    doomed.process.kill()
+    assert [first, other.go()] == pytest.approx(alone(configs[1]), abs=1e-4)
+    assert other.go() is None
+
+
+def test_one_that_keeps_silent_holds_nobody_up(place: Path, configs: list[TextConfig]) -> None:
+    silent, other = Run(configs[0]), Run(configs[1])
+    assert isinstance(silent.go(), float)
+    assert [other.go(), other.go()] == pytest.approx(alone(configs[1]), abs=1e-4)
+    assert isinstance(silent.go(), float), "and may go on whenever it likes"
+
+
+def test_closing_the_generator_frees_the_lane(place: Path, configs: list[TextConfig]) -> None:
+    run = epochs(configs[0])
+    next(run)
+    [process] = servers()
+    lanes = len(process.net_connections("unix"))
+    run.close()
+    wait_for(lambda: len(process.net_connections("unix")) < lanes)
+
+
+def test_a_killed_server_is_told_apart_from_a_fault_and_the_next_run_gets_a_new_one(
+    place: Path, configs: list[TextConfig]
+) -> None:
+    run = epochs(configs[0])
+    next(run)
+    [process] = servers()
+    process.kill()
+    with pytest.raises(ProcessLost, match="the process that trains the lanes died"):
+        next(run)
+    assert [report.metrics["loss"] for report in epochs(configs[0])] == pytest.approx(alone(configs[0]), abs=1e-4)
+
+
+def test_what_is_wrong_with_one_is_told_to_that_one(place: Path, configs: list[TextConfig]) -> None:
+    other = Run(configs[1])
+    first = other.go()
+    nowhere = replace(configs[0], data=replace(configs[0].data, file="nowhere.csv"))
+    with pytest.raises(DataError, match="nowhere.csv"):
+        next(epochs(nowhere))
+    assert [first, other.go()] == pytest.approx(alone(configs[1]), abs=1e-4)
+
+
+def test_the_process_ends_when_it_has_been_alone_for_a_while(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And whoever comes just then is served, by it or by another."""
+    import socket
+
+    folder = tmp_path_factory.mktemp("alone")
+    monkeypatch.setattr(server, "ALONE_FOR", 0.2)
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as late:
+        listening.bind(str(folder / "socket"))
+        listening.listen()
+        one = server.Server(listening)
+        hear = one.hear
+
+        def hear_late(patience: float | None) -> bool:
+            heard = hear(patience)
+            if not heard:
+                late.connect(str(folder / "socket"))  # after it has decided to end
+                monkeypatch.setattr(one, "hear", hear_and_leave)
+            return heard
+
+        def hear_and_leave(patience: float | None) -> bool:
+            heard = hear(patience)
+            late.close()
+            return heard
+
+        monkeypatch.setattr(one, "hear", hear_late)
+        one.serve()
+        assert not (folder / "socket").exists() and not one.guests
+
+
+def test_a_process_that_asks_for_steps_needs_no_torch() -> None:
+    asked = subprocess.run(
+        [sys.executable, "-c", "import sys, train_fn.text, train_fn.running; print('torch' in sys.modules)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert asked.stdout.strip() == "False"
+
+
+def test_ctrl_c_at_the_terminal_is_not_for_the_server(place: Path, configs: list[TextConfig]) -> None:
+    run = epochs(configs[0])
+    next(run)
+    [process] = servers()
+    os.kill(process.pid, signal.SIGINT)
+    assert os.getsid(process.pid) == process.pid, "and not in the terminal's session"
+    next(run)
+    run.close()
+
+
+def wait_for(happens: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not happens():
+        assert time.monotonic() < until
+        time.sleep(0.05)
