@@ -29,6 +29,11 @@ def generator(seed: int, purpose: Purpose, *index: int) -> numpy.random.Generato
 def torch_stream(seed: int, purpose: Purpose, *index: int) -> Iterator[None]:
     """Torch's global stream inside, for new weights and dropout can draw from no other; the caller's one after."""
     devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
+    number = int(seed_sequence(seed, purpose, *index).generate_state(1, numpy.uint64)[0])
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(int(seed_sequence(seed, purpose, *index).generate_state(1, numpy.uint64)[0]))
+        # not `torch.manual_seed`: it remembers the stack of its caller for each kind of device that is not there, which
+        # takes longer than the smallest steps do
+        torch.default_generator.manual_seed(number)
+        if devices:
+            torch.cuda.manual_seed_all(number)
         yield

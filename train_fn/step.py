@@ -32,7 +32,8 @@ def take_step(setup: Setup, state: State, rows: Rows) -> torch.Tensor:
 
 def begin_step(setup: Setup, state: State, rows: Rows) -> torch.Tensor:
     """Ready for new gradients; what the losses of these rows are divided by."""
-    state.model.train()
+    if not state.model.training:  # it goes through hundreds of modules
+        state.model.train()
     if setup.config.unfreeze_every is not None:
         unfreeze(state.optimizer, state.step / setup.plan.epoch_steps, setup.config.unfreeze_every)
     state.optimizer.zero_grad()  # here, so that the gradients of the last step can be looked at

@@ -3,21 +3,24 @@
     python benchmarks/gpu/trials_per_hour.py [--rehearse] [--json FILE]
 
 One after the other in transformers.Trainer; in 4 and 8 processes that take turns on the GPU, each running our steps;
-our steps one after the other; and fused lanes (train_fn/fused) of an encoder of the same width, heads and blocks. Times
-are of a step of each trial, shared among the trials. Aimed at, fused over Trainer: 8 times (MiniLM), 5 times
-(BERT-base); over the best of the processes 3 and 2 times. Also how well the memory of 2 lanes foretells that of 16.
+our steps one after the other; and in lanes of one computation (`fuse_trials`). Times are of a step of each trial, shared
+among the trials. Aimed at, lanes over Trainer: 8 times (MiniLM), 5 times (BERT-base); over the best of the processes 3
+and 2 times. Also how well the memory of 2 lanes foretells that of 16.
 """
 
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
 from multiprocessing import get_context
 
 import torch
-from on_gpu import CLASSES, Row, Scale, our_steps, run, started, timed, tokens, trainer_steps
+from on_gpu import Row, Scale, our_steps, run, started, timed, tokens, trainer_steps
 
-from train_fn.fused.lanes import Examples, Lane, Recipe, begun, joined, shape_of, train_epoch
-from train_fn.fused.models import TinyTransformer
+from train_fn.fused.dropout import seed_of
+from train_fn.fused.stack import Stack
+from train_fn.fused.steps import take_steps
+from train_fn.loop import batches_from
 
 TRIALS, TOKENS, BATCH = 16, 32, 32
 PROCESSES = (4, 8)
@@ -55,26 +58,26 @@ def of_model(scale: Scale, name: str) -> list[Row]:
 
 def lanes(scale: Scale, name: str, count: int) -> tuple[float, int]:
     """Milliseconds of a step of each lane, and bytes at most."""
-    size = scale.architecture(name)
-
-    def make_model() -> torch.nn.Module:
-        return TinyTransformer(
-            size.vocab_size, TOKENS, CLASSES, size.hidden_size, size.num_attention_heads, size.num_hidden_layers
-        )
-
-    rows = scale.of(BATCH * 10, 8)
-    ids = torch.randint(1, size.vocab_size, (rows, TOKENS), device=scale.device)
-    train = Examples(inputs=ids, targets=torch.randint(0, CLASSES, (rows,), device=scale.device))
-    recipe = Recipe(make_model=make_model, batch_size=scale.of(BATCH, 4))
-    drawn = [Lane(learning_rate=1e-5 * (1 + number), dropout=0.01 * number, seed=number) for number in range(count)]
-    base, stack = shape_of(recipe), begun(recipe, 0, drawn[0], scale.device)
-    for number, lane in enumerate(drawn[1:], start=1):
-        stack = joined(stack, begun(recipe, number, lane, scale.device))
+    architecture, batch_size, steps = scale.architecture(name), scale.of(BATCH, 4), scale.of(10, 2)
+    train = tokens(batch_size * steps, 20, TOKENS, architecture.vocab_size)
+    runs = []
+    for number in range(count):
+        architecture.hidden_dropout_prob = 0.01 * number
+        own = {"learning_rate": 1e-5 * (1 + number), "weight_decay": 0.01 * number}
+        runs.append(started(scale, architecture, train, batch_size=batch_size, max_epochs=100, fuse_trials=True, **own))
+    stack = Stack([state.model for _, state in runs], [seed_of(0)] * count)
+    batches = batches_from(runs[0][0], 0)  # all in the same order, as trials of one study are
     if scale.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    seconds = timed(lambda: train_epoch(recipe, base, stack, drawn, train), 30, scale.device)
+
+    def train_some() -> None:
+        for rows in islice(batches, steps):
+            taken = take_steps(stack, runs, [rows] * count)
+        torch.stack(taken).sum().item()  # waits for the device
+
+    seconds = timed(train_some, 30, scale.device)
     taken = torch.cuda.max_memory_allocated() if scale.device.type == "cuda" else 0
-    return statistics.median(seconds) / (rows // recipe.batch_size) / count, taken
+    return statistics.median(seconds) / steps / count, taken
 
 
 def side_by_side(scale: Scale, name: str, count: int, steps: int) -> float:
