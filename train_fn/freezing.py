@@ -33,7 +33,8 @@ def unfreeze(optimizer: Optimizer, epoch: float, unfreeze_every: float) -> None:
     A pure function of the position, so that a resumed run need not know what the one before it had unfrozen. What is
     frozen for good is in no group of the optimizer.
     """
-    lowest = lowest_unfrozen(max(group["depth"] for group in optimizer.param_groups), epoch, unfreeze_every)
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            parameter.requires_grad = group["depth"] >= lowest
+    groups = optimizer.param_groups
+    lowest = lowest_unfrozen(max(max(group["depths"]) for group in groups), epoch, unfreeze_every)
+    for group in groups:
+        for parameter, depth in zip(group["params"], group["depths"], strict=True):
+            parameter.requires_grad = depth >= lowest

@@ -25,30 +25,34 @@ def parameter_groups(
     """Layer-wise learning-rate decay: rate = learning_rate * layer_decay ** (top - depth).
 
     ULMFiT (Howard & Ruder 2018, arXiv:1801.06146), ELECTRA (Clark et al. 2020, arXiv:2003.10555),
-    BEiT (Bao et al. 2021, arXiv:2106.08254). One group for each depth, rate and weight decay; what is frozen has none.
+    BEiT (Bao et al. 2021, arXiv:2106.08254). One group for each rate and weight decay, as each costs a call in every
+    step; `depths` and `places` are of its parameters, one by one. What is frozen has no group.
     """
     check_blocks(model.config.model_type, known_blocks(model), layer_decay=layer_decay)
     depths = parameter_depths(model)
     top = max(depths.values())
-    groups: dict[tuple[int, float, float], dict[str, nn.Parameter]] = {}
+    groups: dict[tuple[float, float], dict[str, nn.Parameter]] = {}
+    places: dict[str, str] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             rate = learning_rate * layer_decay ** (top - depths[name])
             if is_head(name, model):
                 rate *= head_learning_rate_multiplier
+            own = rate != learning_rate * layer_decay ** (top - depths[name])
+            places[name] = "head" if own else f"depth_{depths[name]:02}"
             decay = 0.0 if is_spared(name, parameter) else weight_decay
-            groups.setdefault((depths[name], rate, decay), {})[name] = parameter
+            groups.setdefault((rate, decay), {})[name] = parameter
     return [
         {
             "params": list(group.values()),
             "names": list(group),
-            "depth": depth,
-            "place": "head" if rate != learning_rate * layer_decay ** (top - depth) else f"depth_{depth:02}",
+            "depths": [depths[name] for name in group],
+            "places": [places[name] for name in group],
             "peak_lr": rate,
             "lr": rate,
             "weight_decay": decay,
         }
-        for (depth, rate, decay), group in groups.items()
+        for (rate, decay), group in groups.items()
     ]
 
 

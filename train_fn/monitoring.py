@@ -18,7 +18,8 @@ def learning_rates(optimizer: Optimizer, usual: float) -> dict[str, float]:
 
     Nothing where all are the usual one.
     """
-    rates = {group["place"]: group["lr"] for group in optimizer.param_groups if group["peak_lr"] > 0}
+    moving = [group for group in optimizer.param_groups if group["peak_lr"] > 0]
+    rates = {place: group["lr"] for group in moving for place in group["places"]}
     if set(rates.values()) == {usual}:
         return {}
     return {f"learning_rate/{place}": rate for place, rate in sorted(rates.items())}
@@ -35,8 +36,10 @@ def update_ratios(before: list[list[torch.Tensor]], optimizer: Optimizer) -> dic
     moved: dict[int, list[torch.Tensor]] = {}
     weights: dict[int, list[torch.Tensor]] = {}
     for old, group in zip(before, optimizer.param_groups, strict=True):
-        moved.setdefault(group["depth"], []).extend(torch._foreach_sub(group["params"], old))
-        weights.setdefault(group["depth"], []).extend(old)
+        steps = torch._foreach_sub(group["params"], old)
+        for depth, step, weight in zip(group["depths"], steps, old, strict=True):
+            moved.setdefault(depth, []).append(step)
+            weights.setdefault(depth, []).append(weight)
     return {
         f"update_ratio/depth_{depth:02}": (norm(moved[depth]) / norm(weights[depth]).clamp(min=1e-12)).item()
         for depth in sorted(moved)

@@ -3,9 +3,9 @@
     python benchmarks/gpu/trials_per_hour.py [--rehearse] [--json FILE]
 
 One after the other in transformers.Trainer; in 4 and 8 processes that take turns on the GPU, each running our steps;
-our steps one after the other; and in lanes of one computation (`fuse_trials`). Times are of a step of each trial, shared
-among the trials. Aimed at, lanes over Trainer: 8 times (MiniLM), 5 times (BERT-base); over the best of the processes 3
-and 2 times. Also how well the memory of 2 lanes foretells that of 16.
+our steps one after the other; and in lanes of one computation (`fuse_trials`). Times are of a step of each trial,
+shared among the trials. Aimed at, lanes over Trainer: 8 times (MiniLM), 5 times (BERT-base); over the best of the
+processes 3 and 2 times. Also how well the memory of 2 lanes foretells that of 16.
 """
 
 import statistics

@@ -61,7 +61,7 @@ def test_the_rate_falls_by_one_factor_per_block_and_the_head_has_its_own(model, 
 
 
 @pytest.mark.parametrize("name", SMALL_MODELS)
-def test_every_parameter_is_in_exactly_one_group_and_a_group_is_of_one_depth(model, name):
+def test_every_parameter_is_in_exactly_one_group_and_there_are_no_more_groups_than_rates(model, name):
     built = model(name)
     groups = parameter_groups(
         built, learning_rate=1.0, layer_decay=0.5, head_learning_rate_multiplier=1.0, weight_decay=0.1
@@ -71,8 +71,8 @@ def test_every_parameter_is_in_exactly_one_group_and_a_group_is_of_one_depth(mod
     named, depths = dict(built.named_parameters()), depths_by_hand(built)
     for group in groups:
         assert [named[name] is parameter for name, parameter in zip(group["names"], group["params"], strict=True)]
-        assert {depths[name] for name in group["names"]} == {group["depth"]}
-    assert len({(group["depth"], group["weight_decay"]) for group in groups}) == len(groups)
+        assert [depths[name] for name in group["names"]] == group["depths"]
+    assert len({(group["peak_lr"], group["weight_decay"]) for group in groups}) == len(groups)
 
 
 @pytest.mark.parametrize("name", SMALL_MODELS)

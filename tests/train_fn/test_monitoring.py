@@ -10,9 +10,9 @@ def optimizer():
     low, high, bias = (torch.nn.Parameter(torch.randn(shape)) for shape in ((4, 3), (3, 3), (3,)))
     return torch.optim.SGD(
         [
-            {"params": [low], "depth": 0, "place": "depth_00", "lr": 0.01, "peak_lr": 0.02},
-            {"params": [high], "depth": 1, "place": "depth_01", "lr": 0.1, "peak_lr": 0.2},
-            {"params": [bias], "depth": 1, "place": "depth_01", "lr": 0.1, "peak_lr": 0.2},
+            {"params": [low], "depths": [0], "places": ["depth_00"], "lr": 0.01, "peak_lr": 0.02},
+            {"params": [high], "depths": [1], "places": ["depth_01"], "lr": 0.1, "peak_lr": 0.2},
+            {"params": [bias], "depths": [1], "places": ["depth_01"], "lr": 0.1, "peak_lr": 0.2},
         ],
         lr=0.1,
     )
