@@ -211,6 +211,7 @@ MAY_IMPORT = {
         "hpo/stopping",
         "hpo/study",
         "hpo/worker",
+        "train_fn",
     },
     "hpo/stopping": {"hpo/errors"},
     "hpo/packing": {"hpo/domains", "hpo/study"},

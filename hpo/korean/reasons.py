@@ -62,6 +62,7 @@ TOLD_ANEW = {
     "the study was told to stop": "스터디를 멈추라는 요청",
     "the driver ended": "실행 프로세스가 끝남",
     "the worker process died": "작업자 프로세스가 죽음",
+    "the process of its lane died": "레인을 학습하는 프로세스가 죽음",
     "the machine had no memory left": "기계에 남은 메모리가 없음",
     "its machine was taken away": "기계를 회수당함",
     "its machine died": "기계가 죽음",
