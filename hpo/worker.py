@@ -64,7 +64,7 @@ def _train(segment: Segment) -> Generator[Said, None, None]:
     except StorageError as error:
         yield DiskFailed(path=str(segment.storage), said=redact(str(error)), details=redact(traceback.format_exc()))
     except BaseException as error:
-        if said := _fault_of_disk(error, folder):
+        if said := _fault_of_disk(error, folder, segment):
             yield DiskFailed(path=_place(error, folder), said=said, details=redact(traceback.format_exc()))
         else:
             yield failure(error)
@@ -100,9 +100,9 @@ def _checkpoint(report: Report, desk: Desk, step: int, attempt: int) -> str | No
     return name
 
 
-def _fault_of_disk(error: BaseException, folder: Path) -> str:
+def _fault_of_disk(error: BaseException, folder: Path, segment: Segment) -> str:
     """Below the trial's folder whatever the system refuses; elsewhere only what no code can be at fault for."""
-    if not folder.parent.is_dir():
+    if segment.storage is None and not folder.parent.is_dir():  # of a desk beside a storage nothing is left by now
         return "the folder has vanished"
     return fault(error, below=folder)
 

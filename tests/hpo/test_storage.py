@@ -146,6 +146,13 @@ def lost_at_the_third_report(engine, worker: bool) -> None:  # type: ignore[no-u
     engine.ledger.close()
 
 
+def test_what_a_trainable_raises_fails_its_trial_and_is_no_fault_of_the_disk(place: str, tmp_path: Path) -> None:
+    study = with_storage(place, tmp_path, search={"searcher": "random", "scheduler": "fifo", "trials": 1})
+    study.config["fails_at"] = 2
+    [trial] = run(new_engine(tmp_path, study)).history.trials
+    assert trial.state is State.FAILED and "RuntimeError: broken in epoch 2" in trial.reason
+
+
 def test_a_study_begun_at_home_goes_on_in_a_storage_and_not_the_other_way(place: str, tmp_path: Path) -> None:
     home = with_storage(place, tmp_path, ray={}, search={"searcher": "random", "scheduler": "fifo", "trials": 1})
     lost_at_the_third_report(new_engine(tmp_path, home), worker=False)
