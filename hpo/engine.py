@@ -259,10 +259,11 @@ class Engine:
         checkpoint, from_step = self.checkpoints.last_good(trial)
         attempt = trial.attempt + 1
         name = checkpoint and checkpoint.rpartition("/")[2]
-        share = self.packing.share(trial.params)
+        share, nodes = self.packing.share(trial.params), self.packing.nodes
         self._append(
-            "started", trial, attempt=attempt, from_step=from_step, checkpoint=name, cpus=share.cpu, gpus=share.gpu
-        )
+            "started", trial, attempt=attempt, from_step=from_step, checkpoint=name,
+            cpus=share.cpu * nodes, gpus=share.gpu * nodes,
+        )  # fmt: skip
         segment = Segment(
             trial=trial.number,
             attempt=attempt,
@@ -274,6 +275,7 @@ class Engine:
             storage=self.checkpoints.shelf.trial_url(trial.number),
             threads=share.cpu,
             gpus=share.gpu,
+            nodes=nodes,
         )
         self.leases.begin(segment, trial)
         return segment

@@ -1,6 +1,7 @@
 """How full the machine is, in one line."""
 
 import os
+import socket
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,13 @@ def gpu_memory(number: int) -> tuple[int, int]:
     except driver.NVMLError:
         return 0, 0
     return of_gpu.free, of_gpu.total
+
+
+def interface_of(address: str) -> str | None:
+    """Name of the network interface that has it."""
+    known = psutil.net_if_addrs().items()
+    of_ip = (socket.AF_INET, socket.AF_INET6)
+    return next((name for name, of in known if any(one.family in of_ip and one.address == address for one in of)), None)
 
 
 def usage() -> str:

@@ -73,6 +73,7 @@ class Packing:
     needs: tuple[Need, ...] = ()  # as measured; none where nothing was
     paces: tuple[Pace, ...] = ()
     failed: str = ""  # why it could not be measured
+    nodes: int = 1  # machines of each trial, on every one of which it has such a share
 
     def part(self, params: Params) -> float:
         """Of a device."""
@@ -135,7 +136,13 @@ def wants_measuring(resources: Resources, gpus: float) -> bool:
 def given(resources: Resources, cores: int, gpus: float) -> Packing:
     """Of a study file that says it all, or of `auto` where nothing is measured: a whole GPU each, or one core."""
     machine, cpu = Device(count=1, cores=cores, memory=0), None if resources.cpu == "auto" else resources.cpu
-    return Packing(device=machine, at_once=at_once(resources, cores, gpus), cpu=cpu, gpu=gpus_of_trial(resources, gpus))
+    return Packing(
+        device=machine,
+        at_once=at_once(resources, cores, gpus),
+        cpu=cpu,
+        gpu=gpus_of_trial(resources, gpus),
+        nodes=resources.nodes,
+    )
 
 
 def at_once(resources: Resources, cores: float, gpus: float) -> int:
@@ -149,6 +156,15 @@ def side_by_side(share: Share, cores: float, gpus: float) -> int:
     if gpu := share.gpu:
         rooms.append(gpus // gpu if gpu >= 1 else gpus * (1 // gpu))  # a share never spans two GPUs
     return int(min(rooms))
+
+
+def spread(rooms: Sequence[int], nodes: int) -> int:
+    """Trials that run at once, each on so many different machines, where each machine has room for so many of them.
+
+    m trials fit if each machine takes part in as many as it has room for, but in none twice, and that is enough.
+    """
+    most = sum(rooms) // nodes
+    return next(m for m in range(most, -1, -1) if sum(min(room, m) for room in rooms) >= nodes * m)
 
 
 def cores_of_trial(resources: Resources) -> int:

@@ -18,6 +18,8 @@ class Segment:
     storage: str | None = None  # URL that they go to instead, where the worker may be on another machine
     threads: int  # CPU threads to train with
     gpus: float = 0.0  # share of one, or how many
+    nodes: int = 1  # machines, each with so many threads and GPUs
+    node: int = 0  # of these, the one that this is for; the first alone reports and writes checkpoints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,18 @@ class DiskFailed:
     path: str
     said: str  # by the disk
     details: str  # the traceback, for the study's log
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completed:
+    """The trainable came to its own end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lost:
+    """Of a trial's processes one is gone, and the others with it."""
+
+    says: str  # Ray
 
 
 Said = Reported | Failed | DiskFailed

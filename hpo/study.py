@@ -35,6 +35,7 @@ class Resources(Strict):
     # auto: as many trials at once as measurements say, see hpo/packing.py; gpu 0.5: two trials share a GPU
     cpu: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
     gpu: float | str = "auto"
+    nodes: int = Field(default=1, ge=1)  # machines of one trial, with so much on each
 
     @field_validator("gpu")
     @classmethod
@@ -42,6 +43,12 @@ class Resources(Strict):
         if gpu == "auto" or isinstance(gpu, (int, float)) and (0 <= gpu <= 1 or gpu == int(gpu) and gpu > 0):
             return gpu
         raise ValueError(f"gpu is auto, a share such as 0.5, or a whole number of GPUs, got {gpu!r}")
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Resources":
+        if self.nodes > 1 and isinstance(self.gpu, float) and 0 < self.gpu < 1:
+            raise ValueError(f"gpu must be auto or a whole number beside nodes: {self.nodes}, got {self.gpu:g}; try 1")
+        return self
 
 
 class Workers(Strict):

@@ -214,6 +214,28 @@ def of_warm_start(study: Study) -> Iterator[Fault]:
             yield key, f"study {name} {error}"
 
 
+def of_nodes(study: Study) -> Iterator[Fault]:
+    """A trial on several machines needs a cluster, and as many processes on each."""
+    nodes, address = study.resources.nodes, study.ray.address
+    if nodes == 1:
+        return
+    if not study.ray.is_cluster:
+        yield (
+            ("resources", "nodes"),
+            f"a trial on {nodes} machines needs a cluster, but ray.address is {address}; name one there, or try 1",
+        )
+    for params in corners(study.space):
+        number = getattr(study.trial_config(params), "num_processes", nodes)  # else the trainable's own affair
+        if number % nodes:
+            group = "search_space" if "num_processes" in params else "config"
+            way_out = nodes * (number // nodes + 1)
+            yield (
+                (group, "num_processes"),
+                f"must be a multiple of resources.nodes: {nodes}, got {number}; try {way_out}",
+            )
+            return
+
+
 CHECKS: tuple[Callable[[Study], Iterator[Fault]], ...] = (
     of_conditions,
     of_circles,
@@ -221,6 +243,7 @@ CHECKS: tuple[Callable[[Study], Iterator[Fault]], ...] = (
     of_room,
     of_points,
     of_config,
+    of_nodes,
     of_objective,
     of_several,
     of_searcher,

@@ -50,7 +50,7 @@ def _train(segment: Segment) -> Generator[Said, None, None]:
                         epoch=checked.epoch,
                         metrics=checked.metrics,
                         seconds=seconds,
-                        checkpoint=_checkpoint(report, desk, step, segment.attempt),
+                        checkpoint=_checkpoint(report, desk, step, segment),
                         diverged=checked.diverged,
                         tables=evaluations.tables_of(report.details),
                     )
@@ -90,10 +90,10 @@ def checkpoint_name(step: int, attempt: int) -> str:
     return f"checkpoint-{step:04d}-{attempt}"
 
 
-def _checkpoint(report: Report, desk: Desk, step: int, attempt: int) -> str | None:
-    if report.save is None:
+def _checkpoint(report: Report, desk: Desk, step: int, segment: Segment) -> str | None:
+    if report.save is None or segment.node:
         return None
-    name = checkpoint_name(step, attempt)
+    name = checkpoint_name(step, segment.attempt)
     desk.folder.mkdir(exist_ok=True)  # and none above it: of a study that somebody has deleted nothing is made anew
     commit(desk.folder / name, report.save)
     desk.deliver(name)

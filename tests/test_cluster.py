@@ -19,6 +19,7 @@ from tests.toy import noted
 pytestmark = pytest.mark.hard
 
 TRIALS, SECONDS = 10, 0.4
+WORKER = "ResourceTrainable"  # in the name of a process of Tune's that trains
 STUDY = """\
 study: toy
 trainable: toy:epochs
@@ -114,7 +115,7 @@ def pids(parent: int) -> set[int]:
 def workers(nodes: Nodes) -> list[psutil.Process]:
     """Those of the study; a cluster keeps some idle ones, which have no name yet."""
     below = [one for node in nodes.all if not node.ended for one in psutil.Process(node.process.pid).children(True)]
-    return [one for one in below if one.is_running() and "WarmWorker" in "".join(one.cmdline())]
+    return [one for one in below if one.is_running() and WORKER in "".join(one.cmdline())]
 
 
 def test_a_cluster_that_lets_anybody_in_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

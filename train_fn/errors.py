@@ -1,4 +1,4 @@
-"""What a person can do wrong that only the data, or the device, reveals."""
+"""What a person can do wrong that only the data, the device, or another process reveals."""
 
 
 class DataError(ValueError):
@@ -11,3 +11,7 @@ class ProcessLost(RuntimeError):
 
 class InfeasibleError(ValueError):
     """The run does not fit the device, however small its micro-batches; the message is one line."""
+
+
+class OtherProcessError(Exception):
+    """A run is shared by several processes, and another one raised first; the message is one line."""

@@ -6,15 +6,23 @@ from dataclasses import dataclass
 import torch
 from torch import distributed
 
+from train_fn.machines import machines
+
 
 @dataclass(frozen=True)
 class World:
     rank: int = 0
     size: int = 1
+    machines: int = 1  # as many processes on each, in the order of their ranks
+
+    @property
+    def local_rank(self) -> int:
+        """Among the processes of its machine."""
+        return self.rank % (self.size // self.machines)
 
     @property
     def device(self) -> torch.device:
-        return torch.device("cuda", self.rank) if torch.cuda.is_available() else torch.device("cpu")
+        return torch.device("cuda", self.local_rank) if torch.cuda.is_available() else torch.device("cpu")
 
     def add_up(self, tensors: Sequence[torch.Tensor]) -> None:
         """Each tensor becomes the sum over all processes, in place and the same to the bit in each of them."""
@@ -33,4 +41,4 @@ ALONE = World()
 def world() -> World:
     if not distributed.is_available() or not distributed.is_initialized():
         return ALONE
-    return World(rank=distributed.get_rank(), size=distributed.get_world_size())
+    return World(rank=distributed.get_rank(), size=distributed.get_world_size(), machines=machines().size)

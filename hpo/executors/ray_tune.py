@@ -24,11 +24,12 @@ from ray.tune.search import Searcher
 
 from hpo.engine import Engine
 from hpo.errors import UsageError
+from hpo.executors.gang import last_word
 from hpo.executors.warm_worker import WarmWorker
 from hpo.executors.watch import EVERY, Errors, WorkerWatch
-from hpo.packing import Packing, from_event, given, side_by_side, wants_measuring
+from hpo.packing import Packing, from_event, given, side_by_side, spread, wants_measuring
 from hpo.preflight import device_of, preflight
-from hpo.segment import DiskFailed, Failed, Reported, Segment
+from hpo.segment import DiskFailed, Failed, Lost, Reported, Segment
 
 MANY = 1_000_000  # trials at once that Tune may ask for; the queue gives it as many as there is room for
 
@@ -47,7 +48,8 @@ def execute(engine: Engine) -> None:
                 search_alg=queue,
                 scheduler=Judge(queue, watch),
                 max_concurrent_trials=MANY,
-                reuse_actors=not engine.study.workers.isolate,
+                # processes on other machines last as long as the segment, and so does the one that meets them
+                reuse_actors=not engine.study.workers.isolate and engine.packing.nodes == 1,
             ),
             run_config=tune.RunConfig(
                 name="segments",
@@ -81,7 +83,13 @@ def _pack(engine: Engine) -> None:
         return engine.measured(preflight(engine.study, device, WORKER_ENVIRONMENT, lambda: bool(engine.stop.asked)))
     engine.packing = given(resources, cores, gpus)
     if not room_for(engine.packing):
-        share = engine.packing.share({})
+        share, nodes = engine.packing.share({}), engine.packing.nodes
+        if nodes > 1:
+            alike = sum(room > 0 for room in rooms(engine.packing))
+            raise UsageError(
+                f"a trial is to have {nodes} machines with {share.cpu} cpu and {share.gpu:g} gpu each, but the cluster "
+                f"has {alike} such; start more, or change `resources` with --set resources.nodes=1"
+            )
         raise UsageError(
             f"a trial is to have {share.cpu} cpu and {share.gpu:g} gpu, but in all there are {cores:g} and {gpus:g}; "
             "change `resources` with --set resources.cpu=1"
@@ -91,15 +99,21 @@ def _pack(engine: Engine) -> None:
 def _bundle(config: dict[str, Any]) -> tune.PlacementGroupFactory:
     """What Ray is to set aside for a segment; a worker goes on to the next one with the same."""
     segment = config["segment"]
-    return tune.PlacementGroupFactory([{"CPU": segment["threads"], "GPU": segment["gpus"]}])
+    of_each = {"CPU": segment["threads"], "GPU": segment["gpus"]}
+    return tune.PlacementGroupFactory([of_each] * segment["nodes"], strategy="STRICT_SPREAD")
 
 
 def room_for(packing: Packing) -> int:
-    """How many trials run at once now: a machine may have joined, or be gone. None is spread over two machines."""
+    """How many trials run at once now: a machine may have joined, or be gone."""
     if packing.needs:
         return packing.most
+    return spread(rooms(packing), packing.nodes)
+
+
+def rooms(packing: Packing) -> list[int]:
+    """Of each machine that is there now: how many trials it has room for."""
     share, there = packing.share({}), [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return sum(side_by_side(share, one.get("CPU", 0), one.get("GPU", 0)) for one in there)
+    return [side_by_side(share, one.get("CPU", 0), one.get("GPU", 0)) for one in there]
 
 
 class SegmentQueue(Searcher):
@@ -135,13 +149,16 @@ class SegmentQueue(Searcher):
         with self.errors.kept():
             segment = self.segments.pop(trial_id)
             if error or result is None or "said" not in result:
-                self.engine.lost(segment, *cause_of_death(self.deaths.pop(trial_id, "")))
+                death = self.deaths.pop(trial_id, "")
+                word = last_word(segment) if segment.nodes > 1 else None
+                self._end(segment, *(word or ("Lost", {"says": death})))
             else:
-                self._complete(segment, result)
+                self._end(segment, *json.loads(result["said"]))
 
-    def _complete(self, segment: Segment, result: dict[str, Any]) -> None:
-        kind, fields = json.loads(result["said"])
-        if kind == "DiskFailed":
+    def _end(self, segment: Segment, kind: str, fields: dict[str, Any]) -> None:
+        if kind == "Lost":
+            self.engine.lost(segment, *cause_of_death(Lost(**fields).says))
+        elif kind == "DiskFailed":
             self.engine.disk_failed(segment, DiskFailed(**fields))
         elif kind == "Failed":
             self.engine.failed(segment, Failed(**fields))

@@ -2,18 +2,17 @@
 
 import json
 import os
-import socket
 import time
-import traceback
-from collections.abc import Generator
 from typing import Any
 
 from ray import tune
 
 from hpo.environment import differing
+from hpo.executors.gang import words_of_gang
 from hpo.executors.ray_cluster import expected
-from hpo.segment import Failed, Reported, Said, Segment
-from hpo.worker import failure, return_memory, run_segment
+from hpo.executors.words import next_word, words_of
+from hpo.segment import Completed, Reported, Segment
+from hpo.worker import return_memory
 
 RETURN_MEMORY_EVERY = 1.0  # seconds; it takes some hundredths of one, as much as a trial that trains nothing
 
@@ -21,7 +20,7 @@ RETURN_MEMORY_EVERY = 1.0  # seconds; it takes some hundredths of one, as much a
 class WarmWorker(tune.Trainable):
     """Lives on from segment to segment: imports, tokenized data and CUDA context are paid for once.
 
-    With `workers: {isolate: true}` it lives for one.
+    With `workers: {isolate: true}`, or where a trial has several machines, it lives for one.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -34,19 +33,14 @@ class WarmWorker(tune.Trainable):
 
     def reset_config(self, config: dict[str, Any]) -> bool:
         self.cleanup()
-        self.said = run_segment(Segment(**config["segment"])) if not self.misfit else refused(self.misfit)
+        segment = Segment(**config["segment"])
+        self.said = words_of(segment, self.misfit) if segment.nodes == 1 else words_of_gang(segment, self.misfit)
         return True
 
     def step(self) -> dict[str, Any]:
-        try:
-            word = next(self.said, None)
-        except SystemExit as error:  # Tune would lose the worker, and with it what was said
-            if by_ray(error):
-                raise
-            word = failure(error)
+        word = next_word(self.said) or Completed()
         # one string: Tune would flatten and copy a nested result several times
-        kind = type(word).__name__ if word else "Completed"
-        return {"said": json.dumps([kind, vars(word) if word else {}]), "done": not isinstance(word, Reported)}
+        return {"said": json.dumps([type(word).__name__, vars(word)]), "done": not isinstance(word, Reported)}
 
     def cleanup(self) -> None:
         if hasattr(self, "said"):
@@ -55,15 +49,3 @@ class WarmWorker(tune.Trainable):
             if time.monotonic() - self.returned > RETURN_MEMORY_EVERY:
                 return_memory()
                 self.returned = time.monotonic()
-
-
-def by_ray(error: SystemExit) -> bool:
-    """Whether it tells the worker to stop, as on SIGTERM; else the trainable has called `sys.exit`."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return str(frame.f_globals.get("__name__")).startswith("ray.")
-
-
-def refused(misfit: str) -> Generator[Said, None, None]:
-    """Trials on other libraries cannot be compared with the rest."""
-    error = f"machine {socket.gethostname()} has {misfit}; install the same there"
-    yield Failed(error=error, details=error)

@@ -30,6 +30,7 @@ TOLD_ANEW = {
     "{file} cannot be written: {reason}": "{file}을(를) 쓸 수 없습니다: {reason}",
     # the machine, its disk and its memory
     "a trial is to have {wanted} {device}s, but this machine has {there}": "시도마다 {device} {wanted}개가 필요한데 이 기계에는 {there}개입니다",
+    "a trial is to have {nodes} machines with {cpu} cpu and {gpu} gpu each, but the cluster has {alike} such; start more, or change `resources` with --set resources.nodes=1": "시도마다 cpu {cpu}, gpu {gpu}인 기계 {nodes}대가 필요한데 클러스터에는 그런 기계가 {alike}대입니다; 더 시작하거나 --set resources.nodes=1처럼 `resources`를 바꾸십시오",
     "a trial is to have {cpu} cpu and {gpu} gpu, but in all there are {cores} and {gpus}; change `resources` with --set resources.cpu=1": "시도마다 cpu {cpu}, gpu {gpu}이(가) 필요한데 모두 합쳐 {cores}와(과) {gpus}입니다; --set resources.cpu=1처럼 `resources`를 바꾸십시오",
     "the checkpoints of {study} may take {size}, but disk.cap_gb allows {cap}; raise it with --set, or run fewer trials at once with --set resources.cpu": "{study}의 체크포인트가 {size}까지 필요한데 disk.cap_gb는 {cap}입니다; --set으로 높이거나, --set resources.cpu로 한꺼번에 실행하는 시도를 줄이십시오",
     "the checkpoints of {study} may take {size}, but {free} are free in {folder}; free {more}, or run fewer trials at once with --set resources.cpu": "{study}의 체크포인트가 {size}까지 필요한데 {folder}에 {free} 남았습니다; {more}을(를) 비우거나, --set resources.cpu로 한꺼번에 실행하는 시도를 줄이십시오",

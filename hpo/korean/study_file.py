@@ -51,6 +51,9 @@ TOLD_ANEW = {
     "{file} is {kind}, but a study lies in folders of its own": "{file}은(는) {kind}인데, 스터디는 자기 폴더에 있어야 합니다",
     "search_space is empty, so trials must be 1, got {trials}": "search_space가 비어 있으므로 trials는 1이어야 하는데 {trials}입니다",
     "is both fixed here and searched in search_space": "여기에 고정되어 있고 search_space에서도 탐색합니다",
+    "gpu must be auto or a whole number beside nodes: {nodes}, got {gpu}": "nodes: {nodes}와(과) 함께면 gpu는 auto나 정수여야 하는데 {gpu}입니다",
+    "a trial on {nodes} machines needs a cluster, but ray.address is {address}; name one there, or try 1": "기계 {nodes}대에 걸친 시도에는 클러스터가 필요한데 ray.address는 {address}입니다; 거기에 클러스터를 쓰거나 1을 써 보십시오",
+    "must be a multiple of resources.nodes: {nodes}, got {number}": "resources.nodes인 {nodes}의 배수여야 하는데 {number}입니다",
     "gpu is auto, a share such as 0.5, or a whole number of GPUs, got {gpu}": "gpu는 auto, 0.5 같은 몫, 또는 GPU의 정수 개수여야 하는데 {gpu}입니다",
     "money is {money}, but nothing has a price; add price_per_gpu_hour": "money가 {money}인데 값이 매겨진 것이 없습니다; price_per_gpu_hour를 추가하십시오",
     # objectives

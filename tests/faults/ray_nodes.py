@@ -35,14 +35,26 @@ class Node:
     began: float  # time.time
     ended: float = 0.0
 
-    def kill(self) -> None:
-        """As if the machine lost its power: whatever runs there ends without a word."""
-        self.ended = time.time()
+    @property
+    def below(self) -> list[psutil.Process]:
+        """Whatever runs there."""
         try:
-            below = psutil.Process(self.process.pid).children(recursive=True)
+            return psutil.Process(self.process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
-            below = []
-        for process in [*below, self.process]:
+            return []
+
+    def runs(self, name: str) -> bool:
+        return any(name in word for process in self.below if process.is_running() for word in process.cmdline())
+
+    def freeze(self) -> None:
+        """As if its network were cut: nobody there answers, and no connection is closed."""
+        for process in self.below:
+            process.suspend()
+
+    def kill(self) -> None:
+        """Whatever runs there ends without a word."""
+        self.ended = time.time()
+        for process in [*self.below, self.process]:
             try:
                 process.kill()
             except psutil.NoSuchProcess:
@@ -68,8 +80,8 @@ class Nodes:
         return f"127.0.0.1:{self.port}"
 
     def add(self, *words: str, blind_to: Sequence[Path] = ()) -> Node:
-        """A machine with one CPU, that does not have the folders in `blind_to`."""
-        command = [*self.begins, *words, "--num-cpus=1", "--object-store-memory=100000000", "--block"]
+        """A machine with one CPU, unless the words say otherwise, that does not have the folders in `blind_to`."""
+        command = [*self.begins, "--num-cpus=1", "--object-store-memory=100000000", "--block", *words]
         for place in blind_to:
             command = ["sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(place), *command]
         if blind_to:
@@ -91,7 +103,7 @@ class Nodes:
 
 
 @contextmanager
-def cluster(environment: dict[str, str], open_to_all: bool = False) -> Iterator[Nodes]:
+def cluster(environment: dict[str, str], open_to_all: bool = False, head: Sequence[str] = ()) -> Iterator[Nodes]:
     """The head alone; short paths, for those of Ray's sockets may have 107 bytes."""
     folder = Path(tempfile.mkdtemp(prefix="hpo-nodes-", dir="/tmp"))
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -101,7 +113,7 @@ def cluster(environment: dict[str, str], open_to_all: bool = False) -> Iterator[
     begins = ["ray", "start", "--disable-usage-stats"] if open_to_all else [str(RECIPE)]
     nodes = Nodes(folder, {**os.environ, **environment, **QUICK, **own}, free_port(), begins)
     try:
-        nodes.add("--head", f"--port={nodes.port}", "--include-dashboard=false", f"--temp-dir={folder}/ray")
+        nodes.add("--head", f"--port={nodes.port}", "--include-dashboard=false", f"--temp-dir={folder}/ray", *head)
         nodes.wait_for(nodes.all[0])
         yield nodes
     finally:

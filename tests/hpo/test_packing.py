@@ -1,10 +1,13 @@
 """How many trials share a device, and what each gets: by arithmetic, in the engine, and measured."""
 
 import math
+from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 from hypothesis import given as drawn
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from hpo import preflight as measuring
@@ -21,6 +24,7 @@ from hpo.packing import (
     given,
     most_at_once,
     needed,
+    spread,
     wants_measuring,
 )
 from hpo.preflight import Taken, device_of, preflight
@@ -225,3 +229,27 @@ def test_a_gpu_whose_driver_does_not_answer_is_left_to_one_trial(monkeypatch: py
     need = Need(params={}, memory=GIB, gpu_memory=GIB)
     assert most_at_once(device, need, None, trials=10) == 1
     assert Packing(device=device, at_once=1, needs=(need,)).share({}).gpu == 1.0
+
+
+@cache
+def at_once_by_trying(rooms: tuple[int, ...], nodes: int) -> int:
+    """Every way to choose the machines of the next trial."""
+    ways = [
+        tuple(room - (number in chosen) for number, room in enumerate(rooms))
+        for chosen in combinations(range(len(rooms)), nodes)
+    ]
+    return max((1 + at_once_by_trying(left, nodes) for left in set(ways) if min(left) >= 0), default=0)
+
+
+@drawn(rooms=st.lists(st.integers(0, 4), max_size=4), nodes=st.integers(1, 4))
+@settings(max_examples=200, deadline=None)
+def test_as_many_trials_run_at_once_as_have_machines_of_their_own_each(rooms: list[int], nodes: int) -> None:
+    assert spread(rooms, nodes) == at_once_by_trying(tuple(sorted(rooms)), nodes)
+
+
+def test_a_trial_on_two_machines_occupies_both(tmp_path: Path) -> None:
+    engine = new_engine(tmp_path, toy_study(resources={"cpu": 3, "gpu": 0, "nodes": 2}))
+    segment = segment_of(engine)
+    assert (segment.nodes, segment.threads) == (2, 3)
+    [started] = [event for event in engine.ledger.events() if event.kind == "started"]
+    assert started.payload["cpus"] == 6
