@@ -54,14 +54,17 @@ class Server:
             patience = max(LEAST_PATIENCE, PATIENCE * self.round_seconds) if any(ready) else None
             if all(ready) or not self.hear(patience):
                 self.train()
+        self.lanes = Lanes()  # or it would hold their weights until somebody comes
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()  # another process may need it
 
     def hear(self, patience: float | None) -> bool:
         """Whatever is said next; False where nothing is, for so many seconds."""
         heard = wait([self.listening, *self.guests], patience)
         for one in heard:
-            if isinstance(one, Connection):
+            if one in self.guests:
                 self.attend(self.guests[one])
-            else:
+            elif one is self.listening:  # else somebody who has left meanwhile
                 connection = Connection(self.listening.accept()[0].detach())
                 self.guests[connection] = Guest(connection)
         return bool(heard)
