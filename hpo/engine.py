@@ -273,7 +273,8 @@ class Engine:
             from_step=from_step,
             folder=str(self.paths.trial(trial.number)),
             storage=self.checkpoints.shelf.trial_url(trial.number),
-            threads=share.cpu,
+            threads=max(1, int(share.cpu)),
+            cpus=share.cpu,
             gpus=share.gpu,
             nodes=nodes,
         )

@@ -26,7 +26,7 @@ EXACT = 1e-9  # rounding of parts: three times a third is 1
 class Share:
     """What one trial gets."""
 
-    cpu: int  # cores, and threads to train with
+    cpu: float  # cores, and threads to train with; below 1 one thread
     gpu: float  # 0.25: four trials on one GPU
 
 
@@ -68,7 +68,7 @@ class Packing:
 
     device: Device
     at_once: int  # trials on one device, of those that need least
-    cpu: int | None = None
+    cpu: float | None = None
     gpu: float | None = None
     needs: tuple[Need, ...] = ()  # as measured; none where nothing was
     paces: tuple[Pace, ...] = ()
@@ -85,7 +85,7 @@ class Packing:
         cores = self.device.cores
         if part <= 1 - 1 / max(1, self.at_once) + 2 * EXACT:  # else nobody fits beside it
             cores = max(1, math.floor(part * cores))
-        cpu = cores if self.cpu is None else self.cpu
+        cpu: float = cores if self.cpu is None else self.cpu
         gpu = math.floor(part * 1e4) / 1e4 if self.gpu is None and self.device.gpu_memory else self.gpu or 0.0
         return Share(cpu=cpu, gpu=gpu)
 
@@ -135,11 +135,11 @@ def wants_measuring(resources: Resources, gpus: float) -> bool:
 
 def given(resources: Resources, cores: int, gpus: float) -> Packing:
     """Of a study file that says it all, or of `auto` where nothing is measured: a whole GPU each, or one core."""
-    machine, cpu = Device(count=1, cores=cores, memory=0), None if resources.cpu == "auto" else resources.cpu
+    machine = Device(count=1, cores=cores, memory=0)
     return Packing(
         device=machine,
         at_once=at_once(resources, cores, gpus),
-        cpu=cpu,
+        cpu=None if resources.cpu == "auto" else cores_of_trial(resources),
         gpu=gpus_of_trial(resources, gpus),
         nodes=resources.nodes,
     )
@@ -152,7 +152,7 @@ def at_once(resources: Resources, cores: float, gpus: float) -> int:
 
 def side_by_side(share: Share, cores: float, gpus: float) -> int:
     """Trials with such a share that one machine has room for."""
-    rooms = [cores // share.cpu]
+    rooms = [cores / share.cpu + EXACT]
     if gpu := share.gpu:
         rooms.append(gpus // gpu if gpu >= 1 else gpus * (1 // gpu))  # a share never spans two GPUs
     return int(min(rooms))
@@ -167,9 +167,9 @@ def spread(rooms: Sequence[int], nodes: int) -> int:
     return next(m for m in range(most, -1, -1) if sum(min(room, m) for room in rooms) >= nodes * m)
 
 
-def cores_of_trial(resources: Resources) -> int:
+def cores_of_trial(resources: Resources) -> float:
     """Of `auto` the least there may be: how many it comes to is measured later."""
-    return 1 if resources.cpu == "auto" else resources.cpu
+    return 1 if resources.cpu == "auto" else float(resources.cpu)
 
 
 def gpus_of_trial(resources: Resources, gpus: float) -> float:
@@ -178,11 +178,10 @@ def gpus_of_trial(resources: Resources, gpus: float) -> float:
     return float(resources.gpu)
 
 
-def most_at_once(device: Device, need: Need, cpu: int | None, trials: int) -> int:
+def most_at_once(device: Device, need: Need, cpu: float | None, trials: int) -> int:
     """Trials that one device has room for, all of them with this need."""
-    return max(
-        1, min(math.floor(1 / need.part(device) + EXACT), device.cores // (cpu or 1), -(-trials // device.count))
-    )
+    rooms = 1 / need.part(device), device.cores / (cpu or 1), -(-trials // device.count)
+    return max(1, math.floor(min(rooms) + EXACT))
 
 
 def doublings(most: int) -> list[int]:

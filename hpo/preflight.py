@@ -22,7 +22,7 @@ from typing import Any
 from hpo import machine
 from hpo.domains import Value
 from hpo.measured_run import resident_peak
-from hpo.packing import Device, Need, Pace, Packing, best, doublings, most_at_once, size
+from hpo.packing import Device, Need, Pace, Packing, best, cores_of_trial, doublings, most_at_once, size
 from hpo.space import Params, Space, corner
 from hpo.study import Resources, Study
 from hpo.trainable import module_of, resolved
@@ -87,14 +87,14 @@ def preflight(
 
     KeyboardInterrupt as soon as `stopped` says so.
     """
-    cpu = None if study.resources.cpu == "auto" else int(study.resources.cpu)
+    cpu = None if study.resources.cpu == "auto" else cores_of_trial(study.resources)
     gpu = None if device.gpu_memory else 0.0
 
     def side_by_side(params: Params, at_once: int) -> list[Taken]:
         order = {
             "trainable": study.trainable,
             "config": resolved(study.config, params),
-            "threads": cpu or max(1, device.cores // at_once),
+            "threads": max(1, int(cpu or device.cores // at_once)),
             "working_folder": os.getcwd(),
         }
         return measured([order] * at_once, {**environment, **visible(device)}, stopped)

@@ -17,6 +17,7 @@ class Segment:
     folder: str  # where the trial's checkpoints go
     storage: str | None = None  # URL that they go to instead, where the worker may be on another machine
     threads: int  # CPU threads to train with
+    cpus: float = 1.0  # cores that are set aside: as many, or a share of one
     gpus: float = 0.0  # share of one, or how many
     nodes: int = 1  # machines, each with so many threads and GPUs
     node: int = 0  # of these, the one that this is for; the first alone reports and writes checkpoints
@@ -59,7 +60,7 @@ class Completed:
 class Lost:
     """Of a trial's processes one is gone, and the others with it."""
 
-    says: str  # Ray
+    says: str  # Ray, or whoever missed it
 
 
-Said = Reported | Failed | DiskFailed
+Said = Reported | Failed | DiskFailed | Lost

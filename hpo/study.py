@@ -1,7 +1,7 @@
 """The keys of a study file, each with its type and its own rule; docs/studies.md explains them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticKnownError
@@ -32,10 +32,17 @@ MOST_OBJECTIVES = 4  # of more nearly every trial is on the front, and a hypervo
 class Resources(Strict):
     """What one trial occupies; trials run side by side as far as the machine has room."""
 
-    # auto: as many trials at once as measurements say, see hpo/packing.py; gpu 0.5: two trials share a GPU
-    cpu: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
+    # auto: as many trials at once as measurements say, see hpo/packing.py; a share such as 0.5: two trials on one
+    cpu: int | float | str = 1
     gpu: float | str = "auto"
     nodes: int = Field(default=1, ge=1)  # machines of one trial, with so much on each
+
+    @field_validator("cpu")
+    @classmethod
+    def _cores(cls, cpu: int | float | str) -> int | float | str:
+        if cpu == "auto" or isinstance(cpu, (int, float)) and (0 < cpu < 1 or cpu == int(cpu) and cpu > 0):
+            return cpu
+        raise ValueError(f"cpu is auto, a whole number of cores, or a share such as 0.5, got {cpu!r}")
 
     @field_validator("gpu")
     @classmethod

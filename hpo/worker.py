@@ -14,7 +14,7 @@ from hpo.disk_faults import fault
 from hpo.plain_report import plain, stream
 from hpo.raised import in_one_line
 from hpo.redaction import redact
-from hpo.segment import DiskFailed, Failed, Reported, Said, Segment
+from hpo.segment import DiskFailed, Failed, Lost, Reported, Said, Segment
 from hpo.storage import StorageError
 from hpo.trainable import build_config, config_class, resolve
 from train_fn.checkpoint import commit
@@ -59,8 +59,8 @@ def _train(segment: Segment) -> Generator[Said, None, None]:
                 reports.close()
     except (GeneratorExit, KeyboardInterrupt, SystemExit):  # told to stop, by whoever runs this process
         raise
-    except ProcessLost:  # as good as this one's own death: the trial goes on from its last checkpoint
-        raise
+    except ProcessLost as error:  # as good as this one's own death: the trial goes on from its last checkpoint
+        yield Lost(says=str(error))
     except StorageError as error:
         yield DiskFailed(path=str(segment.storage), said=redact(str(error)), details=redact(traceback.format_exc()))
     except BaseException as error:

@@ -89,7 +89,7 @@ class Others:
         self.actors = [
             ray.remote(Follower)
             .options(
-                num_cpus=segment.threads,
+                num_cpus=segment.cpus,
                 num_gpus=segment.gpus,
                 scheduling_strategy=PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=node),
             )

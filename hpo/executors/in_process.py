@@ -5,7 +5,7 @@ from collections.abc import Generator
 from contextlib import closing
 
 from hpo.engine import Engine
-from hpo.segment import DiskFailed, Failed, Said, Segment
+from hpo.segment import DiskFailed, Failed, Lost, Said, Segment
 from hpo.worker import failure, run_segment
 
 
@@ -20,6 +20,9 @@ def execute(engine: Engine) -> None:
                     engine.disk_failed(segment, word)
                 if isinstance(word, Failed):
                     engine.failed(segment, word)
+                    break
+                if isinstance(word, Lost):
+                    engine.lost(segment, word.says)
                     break
                 if not engine.reported(segment, word):
                     break

@@ -87,11 +87,11 @@ def _pack(engine: Engine) -> None:
         if nodes > 1:
             alike = sum(room > 0 for room in rooms(engine.packing))
             raise UsageError(
-                f"a trial is to have {nodes} machines with {share.cpu} cpu and {share.gpu:g} gpu each, but the cluster "
-                f"has {alike} such; start more, or change `resources` with --set resources.nodes=1"
+                f"a trial is to have {nodes} machines with {share.cpu:g} cpu and {share.gpu:g} gpu each, but the "
+                f"cluster has {alike} such; start more, or change `resources` with --set resources.nodes=1"
             )
         raise UsageError(
-            f"a trial is to have {share.cpu} cpu and {share.gpu:g} gpu, but in all there are {cores:g} and {gpus:g}; "
+            f"a trial is to have {share.cpu:g} cpu and {share.gpu:g} gpu, but in all there are {cores:g} and {gpus:g}; "
             "change `resources` with --set resources.cpu=1"
         )
 
@@ -99,7 +99,7 @@ def _pack(engine: Engine) -> None:
 def _bundle(config: dict[str, Any]) -> tune.PlacementGroupFactory:
     """What Ray is to set aside for a segment; a worker goes on to the next one with the same."""
     segment = config["segment"]
-    of_each = {"CPU": segment["threads"], "GPU": segment["gpus"]}
+    of_each = {"CPU": segment["cpus"], "GPU": segment["gpus"]}
     return tune.PlacementGroupFactory([of_each] * segment["nodes"], strategy="STRICT_SPREAD")
 
 
@@ -228,7 +228,7 @@ DEATHS = {
     "low on memory": ("the machine had no memory left", True),
     "node was preempted": ("its machine was taken away", False),
     "node has died": ("its machine died", False),
-    "ProcessLost": ("the process of its lane died", True),
+    "trains the lanes died": ("the process of its lane died", True),
 }
 
 

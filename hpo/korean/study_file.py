@@ -54,6 +54,7 @@ TOLD_ANEW = {
     "gpu must be auto or a whole number beside nodes: {nodes}, got {gpu}": "nodes: {nodes}와(과) 함께면 gpu는 auto나 정수여야 하는데 {gpu}입니다",
     "a trial on {nodes} machines needs a cluster, but ray.address is {address}; name one there, or try 1": "기계 {nodes}대에 걸친 시도에는 클러스터가 필요한데 ray.address는 {address}입니다; 거기에 클러스터를 쓰거나 1을 써 보십시오",
     "must be a multiple of resources.nodes: {nodes}, got {number}": "resources.nodes인 {nodes}의 배수여야 하는데 {number}입니다",
+    "cpu is auto, a whole number of cores, or a share such as 0.5, got {cpu}": "cpu는 auto, 코어의 정수 개수, 또는 0.5 같은 몫이어야 하는데 {cpu}입니다",
     "gpu is auto, a share such as 0.5, or a whole number of GPUs, got {gpu}": "gpu는 auto, 0.5 같은 몫, 또는 GPU의 정수 개수여야 하는데 {gpu}입니다",
     "money is {money}, but nothing has a price; add price_per_gpu_hour": "money가 {money}인데 값이 매겨진 것이 없습니다; price_per_gpu_hour를 추가하십시오",
     # objectives

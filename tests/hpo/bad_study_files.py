@@ -295,7 +295,8 @@ def wrong_types() -> Iterator[Bad]:
 
 def out_of_bounds() -> Iterator[Bad]:
     for group, key, value, said in (
-        ("resources", "cpu", "0", "must be at least 1, got 0"), ("resources", "cpu", "-1", "must be at least 1"),
+        ("resources", "cpu", "0", "cpu is auto, a whole number of cores, or a share such as 0.5, got 0"),
+        ("resources", "cpu", "-1", "cpu is auto, a whole number"), ("resources", "cpu", "1.5", "got 1.5"),
         ("resources", "gpu", "1.5", "gpu is auto, a share such as 0.5, or a whole number of GPUs, got 1.5"),
         ("resources", "gpu", "-1", "gpu is auto, a share"), ("resources", "gpu", "all", "got 'all'"),
         ("resources", "nodes", "0", "must be at least 1, got 0"),

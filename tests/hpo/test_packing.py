@@ -18,6 +18,7 @@ from hpo.packing import (
     Need,
     Pace,
     Packing,
+    at_once,
     best,
     doublings,
     from_event,
@@ -120,6 +121,16 @@ def test_cores_follow_from_a_given_share_of_a_gpu() -> None:
     packing = given(Resources(cpu="auto", gpu=0.5), cores=16, gpus=2)
     assert packing.most == 4
     assert (packing.share({}).cpu, packing.share({}).gpu) == (4, 0.5)
+
+
+@pytest.mark.parametrize(("cpu", "most"), [(1, 2), (2, 1), (0.5, 4), (0.25, 8), (0.1, 20), (1 / 3, 6), (4, 0)])
+def test_trials_may_share_a_core(cpu: float, most: int) -> None:
+    assert at_once(Resources(cpu=cpu, gpu=0), 2, 0) == most
+
+
+def test_a_trial_with_a_share_of_a_core_has_one_thread_and_its_share_set_aside(tmp_path: Path) -> None:
+    segment = segment_of(new_engine(tmp_path, toy_study(resources={"cpu": 0.25, "gpu": 0})))
+    assert (segment.threads, segment.cpus) == (1, 0.25)
 
 
 def test_the_oldest_trial_waits_for_room_and_none_overtakes_it(folder: Path) -> None:
