@@ -311,6 +311,10 @@ def out_of_bounds() -> Iterator[Bad]:
     ):  # fmt: skip
         yield bad("bounds", f"{TOY}{group}: {{▸{key}: {value}}}\n", f"{group}.{key}: ")
         yield bad("bounds", f"{TOY}{group}: {{▸{key}: {value}}}\n", said)
+    on_two = TEXT.replace("model: tiny", "▸num_processes: 3") + (
+        "resources: {nodes: 2}\nray: {address: auto, storage: /shared}\n"
+    )
+    yield bad("bounds", on_two, "config.num_processes: must be a multiple of resources.nodes: 2, got 3; try 4")
     yield from changed(
         "bounds",
         TOY,

@@ -14,7 +14,7 @@ from torch import distributed
 
 from train_fn.config import TextConfig
 from train_fn.errors import OtherProcessError
-from train_fn.processes import group
+from train_fn.processes import follow, group
 from train_fn.text import epochs
 from train_fn.world import World
 
@@ -84,17 +84,22 @@ def test_what_is_told_is_what_one_process_raised_and_not_that_the_others_have_lo
     other.join()
 
 
-def test_a_run_that_is_killed_leaves_none_of_its_processes_behind(toy):
-    """Those would wait for it, with all their memory."""
+def begin_one_that_waits(place: str, config: TextConfig, said) -> None:
+    other = SPAWN.Process(target=follow, args=(1, 1, place, config, None), daemon=True)
+    other.start()
+    said.put(other.pid)
+    time.sleep(600)
+
+
+def test_a_process_whose_run_is_killed_ends_also_where_it_waits_for_another(toy, tmp_path):
+    """With gloo it would notice, once they have met; with NCCL it would keep its memory for ever."""
     said = SPAWN.Queue()
-    run = SPAWN.Process(target=machine, args=({}, toy(num_processes=3, max_epochs=1000), said))
+    run = SPAWN.Process(target=begin_one_that_waits, args=(f"file://{tmp_path}/meeting", toy(num_processes=2), said))
     run.start()
-    said.get(timeout=240)
-    below = psutil.Process(run.pid).children(recursive=True)
-    assert len([one for one in below if "spawn_main" in " ".join(one.cmdline())]) == 2
+    other = psutil.Process(said.get(timeout=240))
     os.kill(run.pid, signal.SIGKILL)
     run.join()
     deadline = time.monotonic() + 60
-    while left := [one for one in below if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]:
-        assert time.monotonic() < deadline, left
+    while other.is_running() and other.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
         time.sleep(0.1)
