@@ -78,13 +78,13 @@ def alone(configs: Sequence[TextConfig]) -> None:
 
 
 def in_lanes(configs: Sequence[TextConfig], at_once: int) -> None:
-    lanes, waiting, there = Lanes(), [replace(config, fuse_trials=True) for config in configs], list[Lane]()
-    while waiting or there:
-        while waiting and len(there) < at_once:
-            there.append(Lane(waiting.pop(0)))
-        for lane, report in lanes.train(there, list(there)).items():
+    lanes, waiting = Lanes(), [replace(config, fuse_trials=True) for config in configs]
+    while waiting or lanes.there:
+        while waiting and len(lanes.there) < at_once:
+            lanes.join(Lane(waiting.pop(0)))
+        for lane, report in lanes.train(list(lanes.there)).items():
             if report is None:
-                there.remove(lane)
+                lanes.leave(lane)
 
 
 def timed(run: Callable[[], None]) -> tuple[float, float]:

@@ -18,18 +18,18 @@ def in_lanes(
     configs: Sequence[TrainingConfig], at_once: int | None = None, each: Callable[[int, Report], bool] = lambda *_: True
 ) -> list[list[Report]]:
     """Reports of each; `each` is asked after one whether that run goes on. Others take the places of those that end."""
-    lanes, waiting, there = Lanes(), list(range(len(configs))), dict[Lane, int]()
+    lanes, waiting, numbers = Lanes(), list(range(len(configs))), dict[Lane, int]()
     said: list[list[Report]] = [[] for _ in configs]
-    while waiting or there:
-        while waiting and len(there) < (at_once or len(configs)):
-            number = waiting.pop(0)
-            there[Lane(configs[number])] = number
-        for lane, report in lanes.train(list(there), list(there)).items():
-            number = there[lane]
+    while waiting or lanes.there:
+        while waiting and len(lanes.there) < (at_once or len(configs)):
+            lane = Lane(configs[waiting[0]])
+            numbers[lane] = waiting.pop(0)
+            lanes.join(lane)
+        for lane, report in lanes.train(list(lanes.there)).items():
             if report is not None:
-                said[number].append(report)
-            if report is None or not each(number, report):
-                del there[lane]
+                said[numbers[lane]].append(report)
+            if report is None or not each(numbers[lane], report):
+                lanes.leave(lane)
     return said
 
 

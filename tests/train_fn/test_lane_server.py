@@ -2,24 +2,29 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Client, Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+import torch
 
 from tests.train_fn.in_lanes import COMPARABLE
 from train_fn.config import TextConfig
 from train_fn.errors import DataError, ProcessLost
 from train_fn.fused import server
 from train_fn.fused.client import MEETING_PLACE
+from train_fn.fused.stack import Stack
+from train_fn.fused.words import Begin, Go
 from train_fn.loop import fine_tune
 from train_fn.text import epochs
 
@@ -146,8 +151,6 @@ def test_the_process_ends_when_it_has_been_alone_for_a_while(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And whoever comes just then is served, by it or by another."""
-    import socket
-
     folder = tmp_path_factory.mktemp("alone")
     monkeypatch.setattr(server, "ALONE_FOR", 0.2)
     with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as late:
@@ -171,6 +174,64 @@ def test_the_process_ends_when_it_has_been_alone_for_a_while(
         monkeypatch.setattr(one, "hear", hear_late)
         one.serve()
         assert not (folder / "socket").exists() and not one.guests
+
+
+def test_a_lane_for_which_there_is_no_room_waits_until_another_is_free(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, configs: list[TextConfig]
+) -> None:
+    init = Stack.__init__
+
+    def with_room_for_two(self: Stack, models: list[Any], seeds: list[int]) -> None:
+        init(self, models, seeds)
+        if len(models) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(Stack, "__init__", with_room_for_two)
+    path = str(tmp_path_factory.mktemp("room") / "socket")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        one, guests = server.Server(listening), []
+        for config in configs:
+            guests.append(Client(path))
+            guests[-1].send(Begin(config=config, resume_from=None, threads=1))
+            one.hear(10), one.hear(10)
+        assert [guest.lane is not None for guest in one.guests.values()] == [True, True, False]
+        one.train()
+        first = [guest.recv() for guest in guests[:2]]
+        assert not guests[2].poll(), "it has not been told of any fault"
+        guests[0].close()
+        one.hear(10)
+        guests[1].send(Go())
+        one.hear(10)
+        assert [guest.lane is not None and guest.ready for guest in one.guests.values()] == [True, True]
+        one.train()
+        losses = [first[1].metrics["loss"], guests[1].recv().metrics["loss"]]
+        assert losses == pytest.approx(alone(configs[1]), abs=1e-4), "and the others did not notice"
+        assert guests[2].recv().metrics["loss"] == pytest.approx(alone(configs[2])[0], abs=1e-4)
+        for guest in guests[1:]:
+            guest.close()
+        one.attend_to_all()
+
+
+def test_a_lane_that_has_no_room_all_alone_is_told_so(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, configs: list[TextConfig]
+) -> None:
+    def no_room(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 200 GiB")
+
+    monkeypatch.setattr(Stack, "__init__", no_room)
+    path = str(tmp_path_factory.mktemp("room") / "socket")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        one = server.Server(listening)
+        with Client(path) as guest:
+            guest.send(Begin(config=configs[0], resume_from=None, threads=1))
+            one.hear(10), one.hear(10)
+            assert isinstance(guest.recv().error, torch.OutOfMemoryError)
+        one.attend_to_all()
+        assert not one.guests and not one.lanes.there
 
 
 def test_a_process_that_asks_for_steps_needs_no_torch() -> None:

@@ -121,7 +121,9 @@ def test_a_checkpoint_goes_on_in_a_lane_or_alone_as_if_the_run_had_never_stopped
         next(epochs(before)).save(folder)
         if after.fuse_trials:  # beside one that is elsewhere in its epochs
             lane, lanes = Lane(after, folder), Lanes()
-            rest = [lanes.train([lane, other], [lane, other])[lane] for _ in range(2)]
+            lanes.join(other)
+            lanes.join(lane)
+            rest = [lanes.train([lane, other])[lane] for _ in range(2)]
         else:
             rest = list(epochs(after, folder))
         for one, expected in zip(rest, whole[1:], strict=True):
@@ -173,6 +175,8 @@ def test_lanes_that_do_not_fit_take_their_step_again_in_smaller_parts(toy, monke
 
 def test_the_memory_of_lanes_that_have_left_is_given_back(toy):
     lanes, there = Lanes(), [Lane(toy(seed=seed, fuse_trials=True)) for seed in range(3)]
+    for lane in there:
+        lanes.join(lane)
 
     def held():
         return sum(
@@ -181,9 +185,11 @@ def test_the_memory_of_lanes_that_have_left_is_given_back(toy):
             for weights in stack.weights.values()
         )
 
-    lanes.train(there, there)
+    lanes.train(there)
     of_three = held()
-    lanes.train(there[:1], there[:1])
+    for lane in there[1:]:
+        lanes.leave(lane)
+    lanes.train(there[:1])
     assert held() * 3 == of_three
     storage = {parameter.untyped_storage().data_ptr() for parameter in there[0].state.model.parameters()}
     assert storage == {

@@ -49,7 +49,8 @@ def fine_tune_alone(config: TrainingConfig, resume_from: Path | None) -> Iterato
     from train_fn.fused.lanes import Lane, Lanes  # which need torch; who asks another process for steps does not
 
     lane, lanes = Lane(config, resume_from), Lanes()
-    while (report := lanes.train([lane], [lane])[lane]) is not None:
+    lanes.join(lane)
+    while (report := lanes.train([lane])[lane]) is not None:
         yield report
 
 

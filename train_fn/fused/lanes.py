@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
 from pathlib import Path
+
+import torch
 
 from train_fn.config import TrainingConfig
 from train_fn.evaluation import Evaluation
@@ -61,31 +62,57 @@ def shape_of(setup: Setup, state: State) -> str:
     return json.dumps([settings, str(setup.device), setup.precision, state.model.config.model_type, weights])
 
 
-@dataclass
 class Lanes:
-    """Those that are there now, by shape; one that is not to train in a round keeps its place."""
+    """Those that are there, by shape; one that does not train in a round keeps its place."""
 
-    stacks: dict[str, tuple[list[Lane], Stack]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.there: list[Lane] = []
+        self.stacks: dict[str, tuple[list[Lane], Stack]] = {}
 
-    def train(self, there: Sequence[Lane], chosen: Iterable[Lane]) -> dict[Lane, Report | None]:
-        """The next report of each of the chosen, out of those that are there; None of one that is over."""
-        going = [lane for lane in chosen if lane.look_ahead()]
+    def join(self, lane: Lane) -> None:
+        """torch.OutOfMemoryError where there is no room for one more; the others are as they were."""
+        self.there.append(lane)
+        try:
+            reserve_moments(lane.state)
+            self._stack([one for one in self.there if one.shape == lane.shape])
+        except torch.OutOfMemoryError:
+            self.leave(lane)
+            raise
+
+    def leave(self, lane: Lane) -> None:
+        """What it held is free with the next round of those of its shape, or at once where there are none."""
+        self.there.remove(lane)
+        if lane.shape not in {one.shape for one in self.there}:
+            self.stacks.pop(lane.shape, None)
+
+    def train(self, chosen: Collection[Lane]) -> dict[Lane, Report | None]:
+        """The next report of each of the chosen; None of one that is over."""
+        going = [lane for lane in self.there if lane in chosen and lane.look_ahead()]
         found = {lane: lane.last_report() for lane in chosen if lane not in going}
-        shapes = {lane.shape for lane in there}
-        self.stacks = {shape: stack for shape, stack in self.stacks.items() if shape in shapes}
         for shape in dict.fromkeys(lane.shape for lane in going):
-            alike = [lane for lane in there if lane.shape == shape]
+            alike = [lane for lane in self.there if lane.shape == shape]
             longest_first = sorted(alike, key=lambda lane: len(lane.stretch) if lane in going else 0, reverse=True)
             mine = [lane for lane in longest_first if lane in going]
-            found |= train_together(self._stack(shape, longest_first), mine)
+            found |= train_together(self._stack(longest_first), mine)
         return found
 
-    def _stack(self, shape: str, lanes: list[Lane]) -> Stack:
+    def _stack(self, lanes: list[Lane]) -> Stack:
+        """Of all lanes of a shape, in this order."""
+        shape = lanes[0].shape
         if shape not in self.stacks or self.stacks[shape][0] != lanes:
             self.stacks.pop(shape, None)
             models, seeds = [lane.state.model for lane in lanes], [seed_of(lane.setup.config.seed) for lane in lanes]
             self.stacks[shape] = lanes, Stack(models, seeds)
         return self.stacks[shape][1]
+
+
+def reserve_moments(state: State) -> None:
+    """An optimizer makes its two moments in its first step, when it is too late to tell that there is no room.
+
+    Torch keeps what it once had.
+    """
+    moments = [torch.empty_like(parameter) for parameter in state.learned.values() for _ in range(2)]
+    del moments
 
 
 def train_together(stack: Stack, lanes: Sequence[Lane]) -> dict[Lane, Report | None]:

@@ -7,6 +7,7 @@ process ends, too.
 import os
 import pickle
 import socket
+import sys
 import time
 import traceback
 from dataclasses import dataclass
@@ -27,9 +28,9 @@ PATIENCE, LEAST_PATIENCE = 0.1, 0.05
 @dataclass(eq=False)
 class Guest:
     connection: Connection
-    lane: Lane | None = None
+    begin: Begin | None = None  # what it has asked for
+    lane: Lane | None = None  # None while there is no room for it
     report: Report | None = None  # the last one
-    threads: int = 1
     ready: bool = False  # to go on
 
 
@@ -38,6 +39,7 @@ class Server:
         self.listening = listening
         self.guests: dict[Connection, Guest] = {}
         self.lanes = Lanes()
+        self.most = sys.maxsize  # lanes at once that the device has room for, as far as that is known
         self.round_seconds = 0.0  # of the last one
 
     def serve(self) -> None:
@@ -50,11 +52,11 @@ class Server:
     def attend_to_all(self) -> None:
         """Until the last one has left."""
         while self.guests:
-            ready = [guest.ready for guest in self.guests.values()]
+            ready = [guest.ready for guest in self.guests.values() if guest.lane]
             patience = max(LEAST_PATIENCE, PATIENCE * self.round_seconds) if any(ready) else None
-            if all(ready) or not self.hear(patience):
+            if (ready and all(ready)) or not self.hear(patience):
                 self.train()
-        self.lanes = Lanes()  # or it would hold their weights until somebody comes
+        self.lanes, self.most = Lanes(), sys.maxsize
         if torch.cuda.is_available():
             torch.cuda.empty_cache()  # another process may need it
 
@@ -74,37 +76,57 @@ class Server:
             word = guest.connection.recv()
         except (EOFError, OSError):
             return self.forget(guest)
+        if isinstance(word, Save):
+            return self.save(guest, word.folder)
+        guest.ready = True
+        if isinstance(word, Begin):
+            guest.begin = word
+            self.take_in(guest)
+
+    def save(self, guest: Guest, folder: Path) -> None:
+        assert guest.report is not None and guest.report.save is not None
         try:
-            if isinstance(word, Begin):
-                guest.lane, guest.threads = Lane(word.config, word.resume_from), word.threads
-            elif isinstance(word, Save) and guest.report and guest.report.save:
-                guest.report.save(word.folder)
-                return self.say(guest, Saved())
-            guest.ready = True
+            guest.report.save(folder)
+        except Exception as error:
+            return self.say(guest, raised(error))
+        self.say(guest, Saved())
+
+    def take_in(self, guest: Guest) -> None:
+        """Or let it wait until another lane is free."""
+        assert guest.begin is not None
+        if len(self.lanes.there) >= self.most:
+            return
+        try:
+            lane = Lane(guest.begin.config, guest.begin.resume_from)
+            self.lanes.join(lane)
+        except torch.OutOfMemoryError as error:
+            if not self.lanes.there:
+                return self.say(guest, raised(error))
+            self.most = len(self.lanes.there)
         except Exception as error:
             self.say(guest, raised(error))
+        else:
+            guest.lane = lane
 
     def train(self) -> None:
         """One report of each that is ready."""
-        ready = [guest for guest in self.guests.values() if guest.ready and guest.lane]
-        there = [guest.lane for guest in self.guests.values() if guest.lane]
-        torch.set_num_threads(min(cores(), sum(guest.threads for guest in ready)))
+        ready = {guest.lane: guest for guest in self.guests.values() if guest.ready and guest.lane}
+        torch.set_num_threads(min(cores(), sum(guest.begin.threads for guest in ready.values() if guest.begin)))
         began = time.monotonic()
         try:
-            reports = self.lanes.train(there, [guest.lane for guest in ready if guest.lane])
+            reports = self.lanes.train(ready)
         except Exception as error:  # as all of them were one
             said = raised(error)
-            for guest in ready:
-                guest.ready = False
+            for guest in ready.values():
                 self.say(guest, said)
             return
         self.round_seconds = time.monotonic() - began
-        for guest in ready:
-            assert guest.lane is not None
-            guest.ready, guest.report = False, reports[guest.lane]
+        for lane, guest in ready.items():
+            guest.report = reports[lane]
             self.say(guest, told(guest.report) if guest.report else None)
 
     def say(self, guest: Guest, word: Told | Saved | Raised | None) -> None:
+        guest.ready = False
         try:
             guest.connection.send(word)
         except OSError:
@@ -113,6 +135,11 @@ class Server:
     def forget(self, guest: Guest) -> None:
         guest.connection.close()
         self.guests.pop(guest.connection, None)
+        if guest.lane:
+            self.lanes.leave(guest.lane)
+        for other in list(self.guests.values()):
+            if other.begin and not other.lane and other.ready:
+                self.take_in(other)
 
 
 def told(report: Report) -> Told:
