@@ -74,7 +74,9 @@ def alone(epochs: int) -> list[float]:
 
 
 def test_trials_that_train_as_one_end_where_they_would_alone(studies: Path) -> None:
-    code, out, err = begin(studies, "run", write(studies, "fused", epochs=2)).end()
+    running = begin(studies, "run", write(studies, "fused", epochs=2))
+    wait_for(lambda: len(servers(studies, "fused")) == 1)
+    code, out, err = running.end()
     assert code == 0, (out, err)
     assert losses(Evidence(folder=studies, study="fused", trials=4, crashes=0)) == pytest.approx(alone(2), abs=1e-3)
     assert not servers(studies, "fused")

@@ -55,11 +55,11 @@ IN_LANES = (
     "distilbert",
     "electra",
     "ernie",
-    "mobilebert",
     "roberta",
     "vit",
     "xlm-roberta",
 )
+ATTENTION_DROPOUT_IS_A_NUMBER = ("deit", "vit")  # and not a module, which could differ from lane to lane
 
 
 def read_architecture(folder: Path) -> Architecture:
@@ -110,14 +110,25 @@ def check_architecture(architecture: Architecture, config: TrainingConfig, max_l
         layer_decay=config.layer_decay,
         unfreeze_every=config.unfreeze_every,
     )
-    if config.fuse_trials and architecture.model_type not in IN_LANES:
-        raise ValueError(
-            f"`fuse_trials` must be false for a model of type {architecture.model_type}, got true; "
-            f"leave it out, or try one of {', '.join(IN_LANES)}"
-        )
+    if config.fuse_trials:
+        check_lanes(architecture.model_type, config.attention_dropout or 0.0)
     longest = architecture.max_length
     if max_length is not None and longest is not None and max_length > longest:
         raise ValueError(f"`max_length` must be at most the model's {longest}, got {max_length}; try {longest}")
+
+
+def check_lanes(model_type: str, attention_dropout: float) -> None:
+    """Raise a ValueError where trials of such a model cannot take their steps together."""
+    if model_type not in IN_LANES:
+        raise ValueError(
+            f"`fuse_trials` must be false for a model of type {model_type}, got true; "
+            f"leave it out, or try one of {', '.join(IN_LANES)}"
+        )
+    if attention_dropout and model_type in ATTENTION_DROPOUT_IS_A_NUMBER:
+        raise ValueError(
+            f"`attention_dropout` must be 0 beside fuse_trials for a model of type {model_type}, "
+            f"got {attention_dropout}; set it to 0"
+        )
 
 
 def check_blocks(

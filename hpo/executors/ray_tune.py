@@ -229,6 +229,8 @@ DEATHS = {
     "node was preempted": ("its machine was taken away", False),
     "node has died": ("its machine died", False),
     "trains the lanes died": ("the process of its lane died", True),
+    "no room for so many lanes": ("there was no room for so many lanes", True),
+    "no room for another lane": ("there was no room for its lane", False),
 }
 
 

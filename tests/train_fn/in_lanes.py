@@ -26,6 +26,8 @@ def in_lanes(
             numbers[lane] = waiting.pop(0)
             lanes.join(lane)
         for lane, report in lanes.train(list(lanes.there)).items():
+            if isinstance(report, Exception):
+                raise report
             if report is not None:
                 said[numbers[lane]].append(report)
             if report is None or not each(numbers[lane], report):

@@ -24,7 +24,7 @@ from train_fn.errors import DataError, ProcessLost
 from train_fn.fused import server
 from train_fn.fused.client import MEETING_PLACE
 from train_fn.fused.stack import Stack
-from train_fn.fused.words import Begin, Go
+from train_fn.fused.words import Begin, Go, Raised
 from train_fn.loop import fine_tune
 from train_fn.text import epochs
 
@@ -105,7 +105,10 @@ def test_a_process_that_is_killed_leaves_its_lane(place: Path, configs: list[Tex
     doomed, other = Run(configs[0]), Run(configs[1])
     assert isinstance(doomed.go(), float)
     first = other.go()
+    [process] = servers()
+    lanes = len(process.net_connections("unix"))
     doomed.process.kill()
+    wait_for(lambda: len(process.net_connections("unix")) < lanes)
     assert [first, other.go()] == pytest.approx(alone(configs[1]), abs=1e-4)
     assert other.go() is None
 
@@ -212,6 +215,59 @@ def test_a_lane_for_which_there_is_no_room_waits_until_another_is_free(
         for guest in guests[1:]:
             guest.close()
         one.attend_to_all()
+
+
+def test_a_lane_that_has_waited_for_long_is_given_back(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, configs: list[TextConfig]
+) -> None:
+    monkeypatch.setattr(server, "LONGEST_WAIT", -1.0)
+    path = str(tmp_path_factory.mktemp("wait") / "socket")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        one = server.Server(listening)
+        one.most = 1
+        guests = [Client(path) for _ in range(2)]
+        for guest in guests:
+            guest.send(Begin(config=configs[0], resume_from=None, threads=1))
+            one.hear(10), one.hear(10)
+        one.send_back()
+        said = guests[1].recv()
+        assert isinstance(said.error, ProcessLost) and "no room for another lane" in str(said.error)
+        assert not guests[0].poll()
+        for guest in guests:
+            guest.close()
+        one.attend_to_all()
+
+
+def test_lanes_that_have_no_room_together_begin_anew_in_smaller_numbers(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, configs: list[TextConfig]
+) -> None:
+    outputs = Stack.outputs
+
+    def for_one(self: Stack, weights: Any, buffers: Any, inputs: Any) -> torch.Tensor:
+        if len(inputs["input_ids"]) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return outputs(self, weights, buffers, inputs)
+
+    monkeypatch.setattr(Stack, "outputs", for_one)
+    path = str(tmp_path_factory.mktemp("room") / "socket")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        one = server.Server(listening)
+        for expected in ([ProcessLost, ProcessLost], [None]):
+            guests = [Client(path) for _ in range(2)]
+            for guest in guests:
+                guest.send(Begin(config=configs[0], resume_from=None, threads=1))
+                one.hear(10), one.hear(10)
+            one.train()
+            said = [guest.recv() for guest in guests if guest.poll()]
+            assert [type(word.error) if isinstance(word, Raised) else None for word in said] == expected
+            for guest in guests:
+                guest.close()
+                one.hear(10)
+        assert not one.guests
 
 
 def test_a_lane_that_has_no_room_all_alone_is_told_so(

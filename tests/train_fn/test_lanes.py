@@ -14,6 +14,7 @@ from train_fn.fused.attention import make_attention_of_lanes
 from train_fn.fused.dropout import make_dropout_keyed
 from train_fn.fused.lanes import Lane, Lanes
 from train_fn.fused.stack import Stack
+from train_fn.fused.steps import take_steps
 from train_fn.loop import fine_tune
 from train_fn.text import check, epochs
 
@@ -71,7 +72,11 @@ def test_half_precision_in_lanes_learns_like_alone(toy):
 
 def test_a_lane_drops_the_same_units_whoever_trains_beside_it(toy):
     """Also where the others ask for more padding, as rows in another order do."""
-    configs = [toy(hidden_dropout=0.1 * n, attention_dropout=0.15 * n, seed=n, fuse_trials=True) for n in range(4)]
+    rates = [(0.0, 0.0), (0.0, 0.15), (0.2, 0.0), (0.3, 0.45)]
+    configs = [
+        toy(hidden_dropout=hidden, attention_dropout=attention, seed=seed, fuse_trials=True)
+        for seed, (hidden, attention) in enumerate(rates)
+    ]
     together = in_lanes(configs)
     for config, said in zip(configs, together, strict=True):
         [alone] = in_lanes([config])
@@ -101,6 +106,56 @@ def test_models_of_other_shapes_train_in_stacks_of_their_own(toy):
     assert [lane.shape == lanes[0].shape for lane in lanes] == [True, False, False, True]
     for config, said in zip(configs, in_lanes([replace(config, fuse_trials=True) for config in configs]), strict=True):
         assert_as_alone(config, said)
+
+
+def test_lora_s_own_settings_stay_each_lane_s_own(toy):
+    settings = [{"lora_alpha": 4.0}, {"lora_alpha": 64.0}, {"lora_alpha": 4.0, "lora_dropout": 0.2}]
+    configs = [toy(**COMPARABLE, lora_rank=2, learning_rate=5e-3, **own) for own in settings]
+    said = in_lanes([replace(config, fuse_trials=True) for config in configs])
+    for config, of_one in zip(configs[:2], said, strict=False):
+        assert_as_alone(config, of_one)
+    [by_itself] = in_lanes([replace(configs[2], fuse_trials=True)])
+    assert said[2][-1].metrics["loss"] == pytest.approx(by_itself[-1].metrics["loss"], abs=1e-5)
+    assert said[2][-1].metrics["train_loss"] != pytest.approx(said[0][-1].metrics["train_loss"], abs=1e-5)
+
+
+def test_early_stopping_goes_by_the_average_in_a_lane_too(toy):
+    settings = [{"early_stopping_patience": 1, "ema_decay": 0.9, "learning_rate": rate} for rate in (1e-3, 2e-2)]
+    configs = [toy(**COMPARABLE, max_epochs=5, **own) for own in settings]
+    for config, said in zip(configs, in_lanes([replace(config, fuse_trials=True) for config in configs]), strict=True):
+        assert_as_alone(config, said)
+
+
+def test_a_lane_that_cannot_join_is_not_there_and_the_others_go_on(toy, monkeypatch):
+    lanes, first, second = Lanes(), *(Lane(toy(**COMPARABLE, seed=seed, fuse_trials=True)) for seed in range(2))
+    lanes.join(first)
+    init = Stack.__init__
+
+    def broken(self, models, seeds):
+        if len(models) > 1:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        init(self, models, seeds)
+
+    monkeypatch.setattr(Stack, "__init__", broken)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        lanes.join(second)
+    assert lanes.there == [first]
+    assert lanes.train([first])[first].metrics["loss"] > 0
+
+
+def test_what_goes_wrong_in_one_shape_is_not_told_to_another(toy, monkeypatch):
+    def failing(stack, runs, batches):
+        if runs[0][0].config.batch_size == 8:
+            raise RuntimeError("of the small batches")
+        return take_steps(stack, runs, batches)
+
+    monkeypatch.setattr("train_fn.fused.lanes.take_steps", failing)
+    lanes, there = Lanes(), [Lane(toy(**COMPARABLE, batch_size=size, fuse_trials=True)) for size in (8, 16, 8)]
+    for lane in there:
+        lanes.join(lane)
+    found = lanes.train(there)
+    assert [isinstance(found[lane], RuntimeError) for lane in there] == [True, False, True]
+    assert_as_alone(toy(**COMPARABLE, max_epochs=2), [found[there[1]], *lanes.train(there[1:2]).values()])
 
 
 def test_a_lane_that_diverges_says_so_and_harms_no_other(toy):
@@ -276,8 +331,7 @@ def test_a_model_that_lanes_do_not_know_is_refused_before_the_start(toy, tmp_pat
 
 def test_dropout_that_is_no_module_is_refused_in_lanes():
     model = small_models.build(small_models.architecture("vit", attention_probs_dropout_prob=0.2))
-    stack = of_lanes(model, seeds=[1])
     with pytest.raises(
-        ValueError, match="`attention_dropout` must be 0 beside fuse_trials for ViT.*, got 0.2; set it to"
+        ValueError, match="`attention_dropout` must be 0 beside fuse_trials for a model of type vit, got 0.2; set"
     ):
-        gradients(stack, small_models.inputs(model.config))
+        make_attention_of_lanes(model)

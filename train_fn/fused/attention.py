@@ -7,6 +7,7 @@ from torch import nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.masking_utils import sdpa_mask
 
+from train_fn.architecture import check_lanes
 from train_fn.fused.dropout import KeyedDropout
 
 NAME = "lanes"
@@ -19,7 +20,7 @@ def attention(
     key: torch.Tensor,
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,  # True where there is something to look at
-    dropout: float = 0.0,
+    dropout: float = 0.0,  # of nobody in particular
     scaling: float | None = None,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
@@ -31,10 +32,6 @@ def attention(
     keyed = [one for name in NAMES if isinstance(one := getattr(module, name, None), KeyedDropout)]
     if keyed:
         weights = keyed[0](weights)
-    elif dropout:
-        raise ValueError(
-            f"`attention_dropout` must be 0 beside fuse_trials for {type(module).__name__}, got {dropout}; set it to 0"
-        )
     return (weights @ value).transpose(1, 2).contiguous(), None
 
 
@@ -50,5 +47,7 @@ AttentionMaskInterface.register(NAME, mask)
 
 
 def make_attention_of_lanes(model: PreTrainedModel) -> None:
-    """In place."""
+    """In place. A ValueError where its layers know no lanes."""
+    own = getattr(model.config, "attention_probs_dropout_prob", 0.0)
+    check_lanes(model.config.model_type, own)
     model.set_attn_implementation(NAME)

@@ -51,6 +51,8 @@ def fine_tune_alone(config: TrainingConfig, resume_from: Path | None) -> Iterato
     lane, lanes = Lane(config, resume_from), Lanes()
     lanes.join(lane)
     while (report := lanes.train([lane])[lane]) is not None:
+        if isinstance(report, Exception):
+            raise report
         yield report
 
 
@@ -58,7 +60,7 @@ def answer(connection: Connection, word: Begin | Go | Save) -> Told | Saved | No
     try:
         connection.send(word)
         said: Any = connection.recv()
-    except (EOFError, ConnectionError):
+    except (EOFError, OSError):
         raise ProcessLost("the process that trains the lanes died") from None
     if isinstance(said, Raised):
         raise said.error from RuntimeError(said.details)

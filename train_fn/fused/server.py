@@ -4,6 +4,8 @@ A lane is a connection. Whoever hangs up, on purpose or because it was killed, h
 process ends, too.
 """
 
+import copy
+import gc
 import os
 import pickle
 import socket
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from train_fn.errors import InfeasibleError, ProcessLost
 from train_fn.fused.lanes import Lane, Lanes
 from train_fn.fused.words import Begin, Raised, Save, Saved, Told
 from train_fn.report import Report
@@ -23,6 +26,9 @@ from train_fn.report import Report
 ALONE_FOR = 20.0  # seconds without a lane, after which the process ends
 # of those that are not ready, while others are: in shares of the last round, and in seconds at least
 PATIENCE, LEAST_PATIENCE = 0.1, 0.05
+LONGEST_WAIT = 120.0  # seconds for room; then it is given back to whoever hands out trials, who may give up silent ones
+NO_ROOM = (InfeasibleError, torch.OutOfMemoryError)
+TOO_MANY, NO_LANE_FREE = "there was no room for so many lanes", "there was no room for another lane"
 
 
 @dataclass(eq=False)
@@ -32,6 +38,7 @@ class Guest:
     lane: Lane | None = None  # None while there is no room for it
     report: Report | None = None  # the last one
     ready: bool = False  # to go on
+    since: float = 0.0  # by the monotonic clock: when it asked to begin
 
 
 class Server:
@@ -53,12 +60,11 @@ class Server:
         """Until the last one has left."""
         while self.guests:
             ready = [guest.ready for guest in self.guests.values() if guest.lane]
-            patience = max(LEAST_PATIENCE, PATIENCE * self.round_seconds) if any(ready) else None
-            if (ready and all(ready)) or not self.hear(patience):
+            patience = max(LEAST_PATIENCE, PATIENCE * self.round_seconds) if any(ready) else LONGEST_WAIT
+            if (ready and all(ready)) or not self.hear(patience) and any(ready):
                 self.train()
-        self.lanes, self.most = Lanes(), sys.maxsize
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()  # another process may need it
+            self.send_back()
+        return_memory()  # another process may need it
 
     def hear(self, patience: float | None) -> bool:
         """Whatever is said next; False where nothing is, for so many seconds."""
@@ -74,13 +80,13 @@ class Server:
     def attend(self, guest: Guest) -> None:
         try:
             word = guest.connection.recv()
-        except (EOFError, OSError):
+        except Exception:  # it has left, or says what cannot be read here
             return self.forget(guest)
         if isinstance(word, Save):
             return self.save(guest, word.folder)
         guest.ready = True
         if isinstance(word, Begin):
-            guest.begin = word
+            guest.begin, guest.since = word, time.monotonic()
             self.take_in(guest)
 
     def save(self, guest: Guest, folder: Path) -> None:
@@ -103,6 +109,7 @@ class Server:
             if not self.lanes.there:
                 return self.say(guest, raised(error))
             self.most = len(self.lanes.there)
+            return_memory()
         except Exception as error:
             self.say(guest, raised(error))
         else:
@@ -113,17 +120,19 @@ class Server:
         ready = {guest.lane: guest for guest in self.guests.values() if guest.ready and guest.lane}
         torch.set_num_threads(min(cores(), sum(guest.begin.threads for guest in ready.values() if guest.begin)))
         began = time.monotonic()
-        try:
-            reports = self.lanes.train(ready)
-        except Exception as error:  # as all of them were one
-            said = raised(error)
-            for guest in ready.values():
-                self.say(guest, said)
-            return
+        found = self.lanes.train(ready)
         self.round_seconds = time.monotonic() - began
+        if len(ready) > 1 and any(isinstance(one, NO_ROOM) for one in found.values()):
+            self.most = len(ready) // 2
         for lane, guest in ready.items():
-            guest.report = reports[lane]
-            self.say(guest, told(guest.report) if guest.report else None)
+            report = found[lane]
+            if isinstance(report, NO_ROOM) and len(ready) > 1:  # each alone may have room
+                self.say(guest, raised(ProcessLost(TOO_MANY)))
+            elif isinstance(report, Exception):
+                self.say(guest, raised(report))
+            else:
+                guest.report = report
+                self.say(guest, told(report) if report else None)
 
     def say(self, guest: Guest, word: Told | Saved | Raised | None) -> None:
         guest.ready = False
@@ -137,9 +146,29 @@ class Server:
         self.guests.pop(guest.connection, None)
         if guest.lane:
             self.lanes.leave(guest.lane)
-        for other in list(self.guests.values()):
-            if other.begin and not other.lane and other.ready:
-                self.take_in(other)
+            guest.lane, guest.report = None, None
+        waiting = self.waiting()
+        if waiting:
+            return_memory()
+            self.most = max(self.most, len(self.lanes.there) + 1)  # it may have been a large one
+        for other in waiting:
+            self.take_in(other)
+
+    def waiting(self) -> list[Guest]:
+        """For room."""
+        return [one for one in self.guests.values() if one.begin and not one.lane and one.ready]
+
+    def send_back(self) -> None:
+        """Who has waited for long."""
+        for guest in self.waiting():
+            if time.monotonic() - guest.since > LONGEST_WAIT:
+                self.say(guest, raised(ProcessLost(NO_LANE_FREE)))
+
+
+def return_memory() -> None:
+    gc.collect()  # models hold circles
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def told(report: Report) -> Told:
@@ -153,9 +182,9 @@ def told(report: Report) -> Told:
 
 
 def raised(error: Exception) -> Raised:
-    details = traceback.format_exc()
+    details = "".join(traceback.format_exception(error))
     try:
-        pickle.dumps(error)
+        copy.copy(error), pickle.dumps(error)  # some can be written and not read
     except Exception:
         error = RuntimeError(f"{type(error).__name__}: {error}")
     return Raised(error=error, details=details)

@@ -31,6 +31,7 @@ class Stack:
         self.seeds = torch.tensor(seeds, device=device)
         self.rates: Tensors = {}
         dropouts = [dict(keyed_dropouts(model)) for model in models]
+        self.dropouts = list(dropouts[0])
         for name, module in dropouts[0].items():
             rates = [one[name].p for one in dropouts]
             module.idle = not any(rates)
@@ -61,8 +62,10 @@ class Stack:
     def drawn(self, steps: Sequence[int], part: int) -> Tensors:
         """Rates and keys of the first lanes' dropouts, at the steps that they have taken."""
         count = len(steps)
-        drawn = keys(self.seeds[:count], torch.tensor(steps, device=self.seeds.device), part, len(self.rates))
-        of_keys = {f"{name}.key": key for name, key in zip(self.rates, drawn, strict=True)}
+        taken = torch.tensor(steps, device=self.seeds.device)
+        # also for those that are idle: a key must not depend on what the others drop
+        drawn = keys(self.seeds[:count], taken, part, len(self.dropouts))
+        of_keys = {f"{name}.key": key for name, key in zip(self.dropouts, drawn, strict=True) if name in self.rates}
         return of_keys | {f"{name}.rate": rates[:count] for name, rates in self.rates.items()}
 
     def outputs(self, weights: Tensors, buffers: Tensors, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
