@@ -29,6 +29,7 @@ from train_fn.report import Report
 
 # the first process may be kept waiting at a report for as long as somebody thinks about it
 PATIENCE = timedelta(days=7)
+SECONDS_TO_THE_SAME_END = 30.0  # for all processes of a machine, after the first of them has come to it
 RAISED = "raised"  # what went wrong first, for all of them
 
 
@@ -55,6 +56,9 @@ def fine_tune_together(config: TrainingConfig, resume_from: Path | None = None) 
             with group(first, meeting_place, config):
                 try:
                     yield from fine_tune(config, resume_from)
+                    # they may still take part in the last sum, which processes on other machines wait for
+                    for process in others:
+                        process.join(SECONDS_TO_THE_SAME_END)
                 finally:
                     end(others)  # first, or they would complain that the group is gone
         finally:
