@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Client, Connection
 from multiprocessing.context import SpawnProcess
@@ -150,37 +150,55 @@ def test_what_is_wrong_with_one_is_told_to_that_one(place: Path, configs: list[T
     assert [first, other.go()] == pytest.approx(alone(configs[1]), abs=1e-4)
 
 
-def test_the_process_ends_when_it_has_been_alone_for_a_while(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And whoever comes just then is served, by it or by another."""
-    folder = tmp_path_factory.mktemp("alone")
-    monkeypatch.setattr(server, "ALONE_FOR", 0.2)
-    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as late:
-        listening.bind(str(folder / "socket"))
-        listening.listen()
-        one = server.Server(listening)
-        hear = one.hear
+@dataclass
+class Here:
+    """A server in this process, and who has connected to it."""
 
-        def hear_late(patience: float | None) -> bool:
+    server: server.Server
+    place: str
+
+    def begin(self, config: TextConfig) -> Connection:
+        guest = Client(self.place)
+        guest.send(Begin(config=config, resume_from=None, threads=1))
+        self.server.hear(10), self.server.hear(10)  # that somebody has come, and what is said
+        return guest
+
+
+@pytest.fixture
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+    place = str(tmp_path_factory.mktemp("here") / "socket")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(place)
+        listening.listen()
+        yield Here(server.Server(listening), place)
+
+
+def test_the_process_ends_when_it_has_been_alone_for_a_while(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And whoever comes just then is served, by it or by another."""
+    monkeypatch.setattr(server, "ALONE_FOR", 0.2)
+    one = here.server
+    hear = one.hear
+    with socket.socket(socket.AF_UNIX) as late:
+
+        def hear_late(patience: float) -> bool:
             heard = hear(patience)
             if not heard:
-                late.connect(str(folder / "socket"))  # after it has decided to end
+                late.connect(here.place)  # after it has decided to end
                 monkeypatch.setattr(one, "hear", hear_and_leave)
             return heard
 
-        def hear_and_leave(patience: float | None) -> bool:
+        def hear_and_leave(patience: float) -> bool:
             heard = hear(patience)
             late.close()
             return heard
 
         monkeypatch.setattr(one, "hear", hear_late)
         one.serve()
-        assert not (folder / "socket").exists() and not one.guests
+    assert not Path(here.place).exists() and not one.guests
 
 
 def test_a_lane_for_which_there_is_no_room_waits_until_another_is_free(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, configs: list[TextConfig]
+    here: Here, monkeypatch: pytest.MonkeyPatch, configs: list[TextConfig]
 ) -> None:
     init = Stack.__init__
 
@@ -190,58 +208,43 @@ def test_a_lane_for_which_there_is_no_room_waits_until_another_is_free(
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     monkeypatch.setattr(Stack, "__init__", with_room_for_two)
-    path = str(tmp_path_factory.mktemp("room") / "socket")
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path)
-        listening.listen()
-        one, guests = server.Server(listening), []
-        for config in configs:
-            guests.append(Client(path))
-            guests[-1].send(Begin(config=config, resume_from=None, threads=1))
-            one.hear(10), one.hear(10)
-        assert [guest.lane is not None for guest in one.guests.values()] == [True, True, False]
-        one.train()
-        first = [guest.recv() for guest in guests[:2]]
-        assert not guests[2].poll(), "it has not been told of any fault"
-        guests[0].close()
-        one.hear(10)
-        guests[1].send(Go())
-        one.hear(10)
-        assert [guest.lane is not None and guest.ready for guest in one.guests.values()] == [True, True]
-        one.train()
-        losses = [first[1].metrics["loss"], guests[1].recv().metrics["loss"]]
-        assert losses == pytest.approx(alone(configs[1]), abs=1e-4), "and the others did not notice"
-        assert guests[2].recv().metrics["loss"] == pytest.approx(alone(configs[2])[0], abs=1e-4)
-        for guest in guests[1:]:
-            guest.close()
-        one.attend_to_all()
+    one, guests = here.server, [here.begin(config) for config in configs]
+    assert [guest.lane is not None for guest in one.guests.values()] == [True, True, False]
+    one.train()
+    first = [guest.recv() for guest in guests[:2]]
+    assert not guests[2].poll(), "it has not been told of any fault"
+    guests[0].close()
+    one.hear(10)
+    guests[1].send(Go())
+    one.hear(10)
+    assert [guest.lane is not None and guest.ready for guest in one.guests.values()] == [True, True]
+    one.train()
+    losses = [first[1].metrics["loss"], guests[1].recv().metrics["loss"]]
+    assert losses == pytest.approx(alone(configs[1]), abs=1e-4), "and the others did not notice"
+    assert guests[2].recv().metrics["loss"] == pytest.approx(alone(configs[2])[0], abs=1e-4)
+    for guest in guests[1:]:
+        guest.close()
+    one.attend_to_all()
 
 
 def test_a_lane_that_has_waited_for_long_is_given_back(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, configs: list[TextConfig]
+    here: Here, monkeypatch: pytest.MonkeyPatch, configs: list[TextConfig]
 ) -> None:
     monkeypatch.setattr(server, "LONGEST_WAIT", -1.0)
-    path = str(tmp_path_factory.mktemp("wait") / "socket")
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path)
-        listening.listen()
-        one = server.Server(listening)
-        one.most = 1
-        guests = [Client(path) for _ in range(2)]
-        for guest in guests:
-            guest.send(Begin(config=configs[0], resume_from=None, threads=1))
-            one.hear(10), one.hear(10)
-        one.send_back()
-        said = guests[1].recv()
-        assert isinstance(said.error, ProcessLost) and "no room for another lane" in str(said.error)
-        assert not guests[0].poll()
-        for guest in guests:
-            guest.close()
-        one.attend_to_all()
+    one = here.server
+    one.most = 1
+    guests = [here.begin(configs[0]) for _ in range(2)]
+    one.send_back()
+    said = guests[1].recv()
+    assert isinstance(said.error, ProcessLost) and "no room for another lane" in str(said.error)
+    assert not guests[0].poll()
+    for guest in guests:
+        guest.close()
+    one.attend_to_all()
 
 
 def test_lanes_that_have_no_room_together_begin_anew_in_smaller_numbers(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, configs: list[TextConfig]
+    here: Here, monkeypatch: pytest.MonkeyPatch, configs: list[TextConfig]
 ) -> None:
     outputs = Stack.outputs
 
@@ -251,43 +254,30 @@ def test_lanes_that_have_no_room_together_begin_anew_in_smaller_numbers(
         return outputs(self, weights, buffers, inputs)
 
     monkeypatch.setattr(Stack, "outputs", for_one)
-    path = str(tmp_path_factory.mktemp("room") / "socket")
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path)
-        listening.listen()
-        one = server.Server(listening)
-        for expected in ([ProcessLost, ProcessLost], [None]):
-            guests = [Client(path) for _ in range(2)]
-            for guest in guests:
-                guest.send(Begin(config=configs[0], resume_from=None, threads=1))
-                one.hear(10), one.hear(10)
-            one.train()
-            said = [guest.recv() for guest in guests if guest.poll()]
-            assert [type(word.error) if isinstance(word, Raised) else None for word in said] == expected
-            for guest in guests:
-                guest.close()
-                one.hear(10)
-        assert not one.guests
+    one = here.server
+    for expected in ([ProcessLost, ProcessLost], [None]):
+        guests = [here.begin(configs[0]) for _ in range(2)]
+        one.train()
+        said = [guest.recv() for guest in guests if guest.poll()]
+        assert [type(word.error) if isinstance(word, Raised) else None for word in said] == expected
+        for guest in guests:
+            guest.close()
+            one.hear(10)
+    assert not one.guests
 
 
 def test_a_lane_that_has_no_room_all_alone_is_told_so(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, configs: list[TextConfig]
+    here: Here, monkeypatch: pytest.MonkeyPatch, configs: list[TextConfig]
 ) -> None:
     def no_room(*_: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 200 GiB")
 
     monkeypatch.setattr(Stack, "__init__", no_room)
-    path = str(tmp_path_factory.mktemp("room") / "socket")
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(path)
-        listening.listen()
-        one = server.Server(listening)
-        with Client(path) as guest:
-            guest.send(Begin(config=configs[0], resume_from=None, threads=1))
-            one.hear(10), one.hear(10)
-            assert isinstance(guest.recv().error, torch.OutOfMemoryError)
-        one.attend_to_all()
-        assert not one.guests and not one.lanes.there
+    one = here.server
+    with here.begin(configs[0]) as guest:
+        assert isinstance(guest.recv().error, torch.OutOfMemoryError)
+    one.attend_to_all()
+    assert not one.guests and not one.lanes.there
 
 
 def test_a_process_that_asks_for_steps_needs_no_torch() -> None:

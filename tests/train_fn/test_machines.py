@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import socket
 import time
 from collections.abc import Mapping
 
@@ -12,6 +11,7 @@ import pytest
 import torch
 from torch import distributed
 
+from tests.mlflow_server import free_port
 from train_fn.config import TextConfig
 from train_fn.errors import OtherProcessError
 from train_fn.processes import follow, group
@@ -22,10 +22,7 @@ SPAWN = multiprocessing.get_context("spawn")
 
 
 def meeting(size):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GROUP_WORLD_SIZE": str(size)}
+    return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "GROUP_WORLD_SIZE": str(size)}
 
 
 def machine(variables: Mapping[str, str], config: TextConfig, said) -> None:

@@ -20,7 +20,6 @@ def attention(
     key: torch.Tensor,
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,  # True where there is something to look at
-    dropout: float = 0.0,  # of nobody in particular
     scaling: float | None = None,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:

@@ -66,7 +66,7 @@ class Server:
             self.send_back()
         return_memory()  # another process may need it
 
-    def hear(self, patience: float | None) -> bool:
+    def hear(self, patience: float) -> bool:
         """Whatever is said next; False where nothing is, for so many seconds."""
         heard = wait([self.listening, *self.guests], patience)
         for one in heard:
