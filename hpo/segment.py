@@ -60,7 +60,8 @@ class Completed:
 class Lost:
     """Of a trial's processes one is gone, and the others with it."""
 
-    says: str  # Ray, or whoever missed it
+    reason: str  # to be told, in one line
+    counts: bool = True  # as one of the trial's tries
 
 
 Said = Reported | Failed | DiskFailed | Lost

@@ -60,7 +60,7 @@ def _train(segment: Segment) -> Generator[Said, None, None]:
     except (GeneratorExit, KeyboardInterrupt, SystemExit):  # told to stop, by whoever runs this process
         raise
     except ProcessLost as error:  # as good as this one's own death: the trial goes on from its last checkpoint
-        yield Lost(says=str(error))
+        yield Lost(reason=redact(str(error)), counts=error.counts)
     except StorageError as error:
         yield DiskFailed(path=str(segment.storage), said=redact(str(error)), details=redact(traceback.format_exc()))
     except BaseException as error:

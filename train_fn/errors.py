@@ -6,7 +6,14 @@ class DataError(ValueError):
 
 
 class ProcessLost(RuntimeError):
-    """Another process that a run needs has died: it is worth another start, from its last checkpoint."""
+    """Another process that a run needs has died: it is worth another start, from its last checkpoint.
+
+    The message is one line; it does not count as one of the run's tries where the run cannot be at fault.
+    """
+
+    def __init__(self, message: str, counts: bool = True) -> None:
+        super().__init__(message)
+        self.counts = counts
 
 
 class InfeasibleError(ValueError):

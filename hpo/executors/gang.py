@@ -11,12 +11,14 @@ import threading
 from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import asdict, replace
+from typing import Any
 
 import ray
 from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _internal_kv_put
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from hpo.environment import differing
+from hpo.executors.deaths import cause_of_death
 from hpo.executors.ray_cluster import expected
 from hpo.executors.words import next_word, words_of
 from hpo.machine import interface_of
@@ -113,7 +115,7 @@ class Others:
                     word = ray.get(one)
                 except ray.exceptions.RayError as error:
                     if self.own is None or any(words in self.own.error for words in GONE):
-                        self._leave(Lost(says=str(error)))
+                        self._leave(cause_of_death(str(error)))
                     continue  # else it was the first, and the other has ended for it
                 if isinstance(word, (Failed, DiskFailed)):
                     self.failed.append(word)
@@ -164,7 +166,7 @@ def put_last_word(segment: Segment, word: Lost | Failed | DiskFailed) -> None:
     _internal_kv_put(key(segment), json.dumps([type(word).__name__, asdict(word)]), namespace=NAMESPACE)
 
 
-def last_word(segment: Segment) -> tuple[str, dict[str, str]] | None:
+def last_word(segment: Segment) -> tuple[str, dict[str, Any]] | None:
     """In the driver: kind and fields of what a process that has ended left for it."""
     found = _internal_kv_get(key(segment), namespace=NAMESPACE)
     if found is None:

@@ -22,7 +22,7 @@ def execute(engine: Engine) -> None:
                     engine.failed(segment, word)
                     break
                 if isinstance(word, Lost):
-                    engine.lost(segment, word.says)
+                    engine.lost(segment, word.reason, word.counts)
                     break
                 if not engine.reported(segment, word):
                     break

@@ -24,6 +24,7 @@ from ray.tune.search import Searcher
 
 from hpo.engine import Engine
 from hpo.errors import UsageError
+from hpo.executors.deaths import cause_of_death
 from hpo.executors.gang import last_word
 from hpo.executors.warm_worker import WarmWorker
 from hpo.executors.watch import EVERY, Errors, WorkerWatch
@@ -151,13 +152,14 @@ class SegmentQueue(Searcher):
             if error or result is None or "said" not in result:
                 death = self.deaths.pop(trial_id, "")
                 word = last_word(segment) if segment.nodes > 1 else None
-                self._end(segment, *(word or ("Lost", {"says": death})))
+                self._end(segment, *(word or ("Lost", vars(cause_of_death(death)))))
             else:
                 self._end(segment, *json.loads(result["said"]))
 
     def _end(self, segment: Segment, kind: str, fields: dict[str, Any]) -> None:
         if kind == "Lost":
-            self.engine.lost(segment, *cause_of_death(Lost(**fields).says))
+            lost = Lost(**fields)
+            self.engine.lost(segment, lost.reason, lost.counts)
         elif kind == "DiskFailed":
             self.engine.disk_failed(segment, DiskFailed(**fields))
         elif kind == "Failed":
@@ -221,19 +223,3 @@ def forget_ended(tune_controller: Any) -> None:
         getattr(tune_controller, name, set()).difference_update(ended)
     # its own alone, which keeps every trial for what it shows on a terminal, and shows nothing here
     tune_controller._callbacks = CallbackList([])
-
-
-# what Ray says when it ends a worker itself or loses its machine: in our words, and whether it counts against the trial
-DEATHS = {
-    "low on memory": ("the machine had no memory left", True),
-    "node was preempted": ("its machine was taken away", False),
-    "node has died": ("its machine died", False),
-    "trains the lanes died": ("the process of its lane died", True),
-    "no room for so many lanes": ("there was no room for so many lanes", True),
-    "no room for another lane": ("there was no room for its lane", False),
-}
-
-
-def cause_of_death(says: str) -> tuple[str, bool]:
-    found = next((cause for words, cause in DEATHS.items() if words in says), None)
-    return found or ("the worker process died", True)

@@ -28,7 +28,6 @@ TOLD_ANEW = {
     "`fuse_trials` must be false for a model of type {kind}, got true; leave it out, or try one of {names}": "{kind} 모델에서 `fuse_trials`는 false여야 하는데 true입니다; 빼거나 {names} 중 하나를 써 보십시오",
     "`attention_dropout` must be 0 beside fuse_trials for a model of type {kind}, got {value}; set it to 0": "{kind} 모델에서 fuse_trials와 함께면 `attention_dropout`은 0이어야 하는데 {value}입니다; 0으로 두십시오",
     "{folder} must be this user's, got another's": "{folder}은(는) 이 사용자의 것이어야 하는데 다른 사용자의 것입니다",
-    "the process that trains the lanes died": "레인을 학습하는 프로세스가 죽음",
     "`num_processes` must be a multiple of the {nodes} machines that share the run, got {value}": "`num_processes`는 실행을 나누는 기계 수 {nodes}의 배수여야 하는데 {value}입니다",
     "`micro_batch_size` must be at most batch_size ({most}), got {value}": "`micro_batch_size`는 batch_size({most}) 이하여야 하는데 {value}입니다",
     "`warmup_steps` must be None beside `warmup_ratio` ({ratio}), got {value}": "`warmup_ratio`({ratio})와 함께면 `warmup_steps`는 None이어야 하는데 {value}입니다",

@@ -136,7 +136,7 @@ def test_a_killed_server_is_told_apart_from_a_fault_and_the_next_run_gets_a_new_
     next(run)
     [process] = servers()
     process.kill()
-    with pytest.raises(ProcessLost, match="the process that trains the lanes died"):
+    with pytest.raises(ProcessLost, match="the process of its lane died"):
         next(run)
     assert [report.metrics["loss"] for report in epochs(configs[0])] == pytest.approx(alone(configs[0]), abs=1e-4)
 
@@ -236,7 +236,7 @@ def test_a_lane_that_has_waited_for_long_is_given_back(
     guests = [here.begin(configs[0]) for _ in range(2)]
     one.send_back()
     said = guests[1].recv()
-    assert isinstance(said.error, ProcessLost) and "no room for another lane" in str(said.error)
+    assert isinstance(said.error, ProcessLost) and not said.error.counts
     assert not guests[0].poll()
     for guest in guests:
         guest.close()

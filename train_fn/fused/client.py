@@ -61,7 +61,7 @@ def answer(connection: Connection, word: Begin | Go | Save) -> Told | Saved | No
         connection.send(word)
         said: Any = connection.recv()
     except (EOFError, OSError):
-        raise ProcessLost("the process that trains the lanes died") from None
+        raise ProcessLost("the process of its lane died") from None
     if isinstance(said, Raised):
         raise said.error from RuntimeError(said.details)
     return said

@@ -28,7 +28,7 @@ ALONE_FOR = 20.0  # seconds without a lane, after which the process ends
 PATIENCE, LEAST_PATIENCE = 0.1, 0.05
 LONGEST_WAIT = 120.0  # seconds for room; then it is given back to whoever hands out trials, who may give up silent ones
 NO_ROOM = (InfeasibleError, torch.OutOfMemoryError)
-TOO_MANY, NO_LANE_FREE = "there was no room for so many lanes", "there was no room for another lane"
+TOO_MANY, NO_LANE_FREE = "there was no room for so many lanes", "there was no room for its lane"
 
 
 @dataclass(eq=False)
@@ -162,7 +162,7 @@ class Server:
         """Who has waited for long."""
         for guest in self.waiting():
             if time.monotonic() - guest.since > LONGEST_WAIT:
-                self.say(guest, raised(ProcessLost(NO_LANE_FREE)))
+                self.say(guest, raised(ProcessLost(NO_LANE_FREE, counts=False)))
 
 
 def return_memory() -> None:
