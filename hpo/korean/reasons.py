@@ -63,6 +63,7 @@ TOLD_ANEW = {
     "the driver ended": "실행 프로세스가 끝남",
     "the worker process died": "작업자 프로세스가 죽음",
     "the process of its lane died": "레인을 학습하는 프로세스가 죽음",
+    "the process of its lane died: {why}": "레인을 학습하는 프로세스가 죽음: {why}",
     "there was no room for so many lanes": "레인이 너무 많아 자리가 없었음",
     "there was no room for its lane": "레인을 더할 자리가 없었음",
     "the machine had no memory left": "기계에 남은 메모리가 없음",

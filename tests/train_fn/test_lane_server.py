@@ -141,6 +141,25 @@ def test_a_killed_server_is_told_apart_from_a_fault_and_the_next_run_gets_a_new_
     assert [report.metrics["loss"] for report in epochs(configs[0])] == pytest.approx(alone(configs[0]), abs=1e-4)
 
 
+def test_a_server_that_cannot_start_says_why_and_the_next_one_may(
+    place: Path, configs: list[TextConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('libcudart.so.12:\\nno such file')")
+    with monkeypatch.context() as broken:
+        broken.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+        for _ in range(2):
+            with pytest.raises(ProcessLost) as lost:
+                next(epochs(configs[0]))
+            said = "the process of its lane died: ImportError: libcudart.so.12: no such file"
+            assert (str(lost.value), lost.value.counts) == (said, True)
+    run = epochs(configs[0])
+    next(run)
+    [process] = servers()
+    process.kill()
+    with pytest.raises(ProcessLost, match="died$"):
+        next(run)
+
+
 def test_what_is_wrong_with_one_is_told_to_that_one(place: Path, configs: list[TextConfig]) -> None:
     other = Run(configs[1])
     first = other.go()

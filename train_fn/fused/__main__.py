@@ -4,7 +4,9 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
+from train_fn.fused.client import last_words
 from train_fn.seal import sealed
 
 
@@ -14,10 +16,14 @@ def main() -> None:
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's; the runs say when it is over
 
-    from train_fn.fused.server import Server  # torch takes seconds, and a process with threads should not fork
-
     with socket.socket(fileno=int(sys.argv[1])) as listening, sealed("training in lanes"):
-        Server(listening).serve()
+        try:
+            from train_fn.fused.server import Server  # torch takes seconds, and a process with threads should not fork
+
+            Server(listening).serve()
+        except Exception as error:  # before the socket closes, which is when the runs look for it
+            last_words(Path(listening.getsockname())).write_text(" ".join(f"{type(error).__name__}: {error}".split()))
+            raise
 
 
 if __name__ == "__main__":

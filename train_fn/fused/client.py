@@ -21,6 +21,7 @@ from train_fn.fused.words import Begin, Go, Raised, Save, Saved, Told
 from train_fn.report import Report
 
 MEETING_PLACE = "LANES_MEETING_PLACE"  # variable of the environment: a folder of runs that may train as one
+LONGEST = 500  # characters of what a process said last
 
 
 def fine_tune_in_lane(config: TrainingConfig, resume_from: Path | None = None) -> Iterator[Report]:
@@ -61,37 +62,56 @@ def answer(connection: Connection, word: Begin | Go | Save) -> Told | Saved | No
         connection.send(word)
         said: Any = connection.recv()
     except (EOFError, OSError):
-        raise ProcessLost("the process of its lane died") from None
+        raise lost() from None
     if isinstance(said, Raised):
         raise said.error from RuntimeError(said.details)
     return said
 
 
+def lost() -> ProcessLost:
+    """It counts as a try of each run that had a lane there.
+
+    Which of them was at fault, if any, nobody can tell; if it counted for none, one that always kills the process would
+    do so for ever.
+    """
+    try:
+        why = last_words(meeting_place() / "socket").read_text()[:LONGEST]
+    except OSError:  # it was killed
+        return ProcessLost("the process of its lane died")
+    return ProcessLost(f"the process of its lane died: {why}")
+
+
+def last_words(place: Path) -> Path:
+    """Beside its socket: why it could not start, or go on."""
+    return place.with_name("last-words")
+
+
 @contextmanager
 def asked() -> Iterator[Connection]:
     """A connection to the process that takes the steps on this device; it is started where there is none."""
-    folder = of_device(Path(os.environ[MEETING_PLACE]))
+    folder = meeting_place()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} must be this user's, got another's; delete it")
     with (folder / "lock").open("w") as lock, socket.socket(socket.AF_UNIX) as own:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        place = str(folder / "socket")
+        place = folder / "socket"
         try:
-            own.connect(place)
+            own.connect(str(place))
         except (FileNotFoundError, ConnectionRefusedError):
             serve_at(place)
-            own.connect(place)
+            own.connect(str(place))
         connection = Connection(own.detach())
     with connection:
         yield connection
 
 
-def serve_at(place: str) -> None:
+def serve_at(place: Path) -> None:
     """Who connects is heard when the process has come up: its socket is there before it is."""
-    Path(place).unlink(missing_ok=True)  # of one that has died
+    for left in (place, last_words(place)):  # of one that has died
+        left.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(place)
+        listening.bind(str(place))
         listening.listen(1024)
         subprocess.run(
             [sys.executable, "-m", "train_fn.fused", str(listening.fileno())],
@@ -99,9 +119,10 @@ def serve_at(place: str) -> None:
         )  # fmt: skip
 
 
-def of_device(folder: Path) -> Path:
-    """A name of few letters, since the path of a Unix socket has at most 107 bytes."""
-    return folder / hashlib.sha256(os.environ.get("CUDA_VISIBLE_DEVICES", "").encode()).hexdigest()[:8]
+def meeting_place() -> Path:
+    """Of the runs on this device; with a name of few letters, since the path of a Unix socket has at most 107 bytes."""
+    device = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return Path(os.environ[MEETING_PLACE]) / hashlib.sha256(device.encode()).hexdigest()[:8]
 
 
 def threads() -> int:
