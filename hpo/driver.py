@@ -23,7 +23,7 @@ from hpo.language import of_terminal
 from hpo.ledger import Ledger
 from hpo.packing import forecast
 from hpo.paths import StudyPaths
-from hpo.preparation import disk_line, gpus, refuse_full_disk, refuse_missing_devices
+from hpo.preparation import disk_line, gpus, refuse_full_disk, refuse_missing_devices, refuse_several_machines
 from hpo.processes import mark
 from hpo.space_lint import lint
 from hpo.stopping import GRACE, Stop, stoppable
@@ -60,6 +60,8 @@ def start(
     )
     if paths.root.exists():
         raise exists
+    if in_process:
+        refuse_several_machines(study)
     refuse_missing_devices(study)
     refuse_open_ray()
     record: dict[str, Any] = {
@@ -139,7 +141,10 @@ def resume(
             changed = {**record, "differences": found}
     else:
         changes.refuse(name, found)
-    return drive(on_another_machine(now, overrides or []), paths, in_process, changed)
+    now = on_another_machine(now, overrides or [])
+    if in_process:
+        refuse_several_machines(now)
+    return drive(now, paths, in_process, changed)
 
 
 def on_another_machine(study: Study, overrides: list[str]) -> Study:

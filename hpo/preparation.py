@@ -31,6 +31,15 @@ def refuse_missing_devices(study: Study) -> None:
             )
 
 
+def refuse_several_machines(study: Study) -> None:
+    """Where all trials train in this process."""
+    if study.resources.nodes > 1:
+        raise UsageError(
+            f"a trial is to have {study.resources.nodes} machines, but --in-process trains on this one alone; "
+            "leave it out, or try --set resources.nodes=1"
+        )
+
+
 def room_for_checkpoints(study: Study, paths: StudyPaths, side_by_side: int | None = None) -> Room:
     """Of so many trials at once, or as many as there are whole devices, which is what is known before measuring."""
     scheduler = study.build_scheduler()

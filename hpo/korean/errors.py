@@ -29,6 +29,7 @@ TOLD_ANEW = {
     "{file} is a folder; name a file: --out {other}": "{file}은(는) 폴더입니다; 파일 이름을 쓰십시오: --out {other}",
     "{file} cannot be written: {reason}": "{file}을(를) 쓸 수 없습니다: {reason}",
     # the machine, its disk and its memory
+    "a trial is to have {nodes} machines, but --in-process trains on this one alone; leave it out, or try --set resources.nodes=1": "시도마다 기계 {nodes}대가 필요한데 --in-process는 이 기계에서만 학습합니다; 빼거나 --set resources.nodes=1을 써 보십시오",
     "a trial is to have {wanted} {device}s, but this machine has {there}": "시도마다 {device} {wanted}개가 필요한데 이 기계에는 {there}개입니다",
     "a trial is to have {nodes} machines with {cpu} cpu and {gpu} gpu each, but the cluster has {alike} such; start more, or change `resources` with --set resources.nodes=1": "시도마다 cpu {cpu}, gpu {gpu}인 기계 {nodes}대가 필요한데 클러스터에는 그런 기계가 {alike}대입니다; 더 시작하거나 --set resources.nodes=1처럼 `resources`를 바꾸십시오",
     "a trial is to have {cpu} cpu and {gpu} gpu, but in all there are {cores} and {gpus}; change `resources` with --set resources.cpu=1": "시도마다 cpu {cpu}, gpu {gpu}이(가) 필요한데 모두 합쳐 {cores}와(과) {gpus}입니다; --set resources.cpu=1처럼 `resources`를 바꾸십시오",

@@ -340,3 +340,15 @@ def test_a_fault_of_hpo_itself_is_one_line_and_leaves_its_traceback_in_a_file(ty
     assert done.code == 1 and "hpo has a fault: TypeError" in done.error and "please report it with" in done.error
     file = Path(done.error.split()[-1])
     assert "Traceback" in file.read_text() and file.stat().st_mode & 0o077 == 0
+
+
+def test_a_trial_of_several_machines_is_not_trained_in_one_process(tmp_path: Path, typist: Typist) -> None:
+    several = f"resources: {{nodes: 2}}\nray: {{address: auto, storage: {tmp_path / 'shared'}}}\n"
+    (tmp_path / "study.yaml").write_text(STUDY + several, encoding="utf-8")
+    refused = "a trial is to have 2 machines, but --in-process trains on this one alone; leave it out, or try --set "
+    done = typist(tmp_path, "run", "study.yaml", "--in-process")
+    assert (done.code, done.err) == (2, f"error: {refused}resources.nodes=1\n")
+    assert not (tmp_path / "studies").exists()
+    assert typist(tmp_path, "run", "study.yaml", "--in-process", "--set", "resources.nodes=1").code == 0
+    done = typist(tmp_path, "resume", "toy", "--in-process", "--allow-changed", "--set", "resources.nodes=2")
+    assert (done.code, done.err) == (2, f"error: {refused}resources.nodes=1\n")
