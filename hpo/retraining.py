@@ -20,8 +20,9 @@ def as_study(found: Results, number: int | None) -> str:
         which = "winner" if number is None else f"trial {number}"
         raise UsageError(f"study {found.study.study} has no {which}; `hpo show {found.study.study}` lists its trials")
     spec: dict[str, Any] = found.study.model_dump(exclude_none=True, exclude_unset=True)
-    del spec["search_space"]
+    spec.pop("search_space", None)  # a study that was retrained has none
     spec["config"] = resolved(found.study.config, trial.params)
+    spec["config"].pop("fuse_trials", None)  # there are no others
     spec.pop("confirm", None)  # of one trial there is nothing to choose
     spec["search"] = {"searcher": "random", "scheduler": "fifo", "trials": 1}
     return json.dumps(spec, indent=1, ensure_ascii=False) + "\n"  # JSON is YAML

@@ -77,3 +77,23 @@ def test_a_study_without_a_search_space_has_one_trial(folder: Path) -> None:
     (folder / "one.yaml").write_text(json.dumps(spec), encoding="utf-8")
     with pytest.raises(UsageError, match="search_space is empty, so trials must be 1, got 2; name a parameter"):
         load_study(folder / "one.yaml")
+
+
+def test_one_model_is_trained_in_the_ordinary_loop_though_the_search_trained_in_lanes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"{'apple pear plum' if number % 2 else 'car bus tram'} {number},{number % 2}" for number in range(80)]
+    (folder / "toy.csv").write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    data = "{file: toy.csv, cache: cache}"
+    (folder / "lanes.yaml").write_text(
+        "study: lanes\ntrainable: train_fn.text:epochs\nobjective: {minimize: loss}\n"
+        f"config: {{model: tiny, max_epochs: 1, precision: fp32, fuse_trials: true, data: {data}}}\n"
+        "search: {searcher: random, scheduler: fifo, trials: 1}\nresources: {cpu: 1, gpu: 0}\n",
+        encoding="utf-8",
+    )
+    assert CliRunner().invoke(app, ["run", "lanes.yaml", "--in-process"]).exit_code == 0
+    assert results.read("lanes").study.config["fuse_trials"]
+    monkeypatch.delattr("train_fn.running.fine_tune_in_lane")
+    assert CliRunner().invoke(app, ["retrain", "lanes", "--in-process"]).exit_code == 0
+    again = results.read("lanes-retrained")
+    assert again.as_json()["best"]["epochs"] == 1 and "fuse_trials" not in again.study.config
