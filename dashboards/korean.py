@@ -77,7 +77,7 @@ WORDS = {
     "live_report": "전체 보고서",
     "live_now": "현재",
     "live_spent": "에포크 {epochs:.4g}개, {time:.0f}{unit} 사용",
-    "live_likely": "전체 예상: 에포크 {epochs}개",
+    "live_likely": "전체 예상: {epochs}",
     "live_left": "약 {time:.0f}{unit} 남음",
     "live_last": "최근 일어난 일",
     "live_shown": "새 보고가 들어오면 이 페이지에 바로 나타납니다.",

@@ -31,7 +31,7 @@ from hpo.preparation import disk_line, gpus, prepare
 from hpo.space_lint import lint
 from hpo.study import Study
 from hpo.trainable import asked, module_of
-from hpo.wording import printable, short
+from hpo.wording import count, printable, short
 
 MOST_CLASSES = 12  # that get a line of their own
 MOST_COLUMNS = 4  # that examples are shown side by side with
@@ -107,7 +107,7 @@ def warnings(found: Mapping[str, Any], described: Mapping[str, Any]) -> Iterator
         if train[largest] >= UNBALANCED * train[smallest]:
             times = f"{train[largest] / train[smallest]:.0f}"
             yield (
-                f"unbalanced: {train[largest]:,} rows of {largest} in train, {train[smallest]:,} of {smallest} "
+                f"unbalanced: {count(train[largest], 'row')} of {largest} in train, {train[smallest]:,} of {smallest} "
                 f"({times} : 1); f1_weighted hardly sees the rare: maximize f1_macro, and weigh the classes"
             )
     if valid := classes.get("valid"):
@@ -120,8 +120,9 @@ def warnings(found: Mapping[str, Any], described: Mapping[str, Any]) -> Iterator
     if error := noise(found, described):
         if error["standard_error"] > LARGE_ERROR:
             yield (
-                f"valid has {error['rows']:,} rows: the standard error of an accuracy of {error['accuracy']:.2f} is "
-                f"{error['standard_error']:.3f}; trials closer than twice that may differ by luck alone"
+                f"valid has {count(error['rows'], 'row')}: the standard error of an accuracy of "
+                f"{error['accuracy']:.2f} is {error['standard_error']:.3f}; "
+                "trials closer than twice that may differ by luck alone"
             )
     if cut := described.get("lengths", {}).get("tokens", {}).get("cut"):
         limit = described["lengths"]["tokens"]["max_length"]
@@ -192,12 +193,8 @@ def brief(data: Mapping[str, Any]) -> list[str]:
         return []
     rows = ", ".join(f"{split} {count:,}" for split, count in data["rows"].items())
     labels = data.get("labels") or ()
-    first = f"data: {rows} rows" + (f", {len(labels)} classes" if labels else "")
+    first = f"data: {rows} rows" + (f", {count(len(labels), 'class')}" if labels else "")
     return [first, *of_cleaning(data), *(f"warning: {line}" for line in warnings(data, {}))]
-
-
-def count(number: int, of: str, language: Language = ENGLISH) -> str:
-    return language.say(f"{{count:,}} {of}" if number == 1 else f"{{count:,}} {of}s", count=number)
 
 
 def named(method: str | Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -247,7 +244,7 @@ def rows_and_classes(data: Mapping[str, Any], language: Language = ENGLISH) -> T
         table.add_row(escape(label), *counted(counts, splits, True, bar))
     if rest := order[len(shown) :]:
         counts = {split: sum(classes.get(split, {}).get(label, 0) for label in rest) for split in splits}
-        table.add_row(language.say("{count} more classes", count=len(rest)), *counted(counts, splits, True))
+        table.add_row(count(len(rest), "more class", language), *counted(counts, splits, True))
     return table
 
 
@@ -308,5 +305,5 @@ def of_baselines(seen: Mapping[str, Any], metric: str) -> Iterator[str]:
             scores = of["metrics"]
             first = [one for one in (metric, *scores) if one in scores]
             numbers = ", ".join(f"{one} {scores[one]:.4f}" for one in list(dict.fromkeys(first))[:4])
-            fitted = f" ({of['rows']:,} rows, {of['seconds']:.1f} s)" if "rows" in of else ""
+            fitted = f" ({count(of['rows'], 'row')}, {of['seconds']:.1f} s)" if "rows" in of else ""
             yield f"{of['model']}{fitted}: {numbers}"

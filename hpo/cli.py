@@ -292,6 +292,7 @@ def predict(
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     from hpo.registry import predicting
+    from hpo.wording import count
 
     target = out or Path(f"{file}.predictions.csv")
     columns = (
@@ -308,7 +309,8 @@ def predict(
             progress.update(bar, completed=share, rows=progress.tasks[bar].fields["rows"] + rows)
 
         rows = predicting.predict(model, file, target, text, advance)
-    print(language.of_terminal().say("{rows:,} rows written to {file}", rows=rows, file=target))
+    spoken = language.of_terminal()
+    print(spoken.say("{rows} written to {file}", rows=count(rows, "row", spoken), file=target))
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import Any
 
 from hpo.account import Account
 from hpo.results import Results
-from hpo.wording import duration
+from hpo.wording import count, duration
 
 ASIDE = {"study", "registry", "meant"}  # keys that change no score
 
@@ -103,16 +103,16 @@ def _differing(one: dict[str, Any], other: dict[str, Any]) -> dict[str, list[Any
 
 def _headline(study: dict[str, Any]) -> str:
     if study.get("front"):
-        front = f"{study['front']} of {study['trials']} trials on the Pareto front"
+        front = f"{study['front']} of {count(study['trials'], 'trial')} on the Pareto front"
         volume = f"hypervolume {study['hypervolume']:.3f} of its own box"
-        return f"{study['study']}: {front}, {volume}; {study['epochs']:g} epochs in {_time(study['hours'])}"
+        return f"{study['study']}: {front}, {volume}; {count(study['epochs'], 'epoch')} in {_time(study['hours'])}"
     if study["best"] is None:
-        return f"{study['study']}: no trial came to a regular end ({study['trials']} trials)"
+        return f"{study['study']}: no trial came to a regular end ({count(study['trials'], 'trial')})"
     sure = "[{:.4f}, {:.4f}] ".format(*study["interval"]) if study["interval"] else ""
     gpu = f", {study['gpu_hours']:.2f} GPU hours" if study["gpu_hours"] else ""
     return (
         f"{study['study']}: {study['metric']} {study['best']:.4f} {sure}in trial {study['trial']:03d} of "
-        f"{study['trials']}; {study['epochs']:g} epochs in {_time(study['hours'])}{gpu}"
+        f"{study['trials']}; {count(study['epochs'], 'epoch')} in {_time(study['hours'])}{gpu}"
     )
 
 

@@ -38,6 +38,7 @@ from hpo.tracking.mlflow import tracking_uri
 from hpo.tracking.mlflow_database import file_of
 from hpo.tracking.projection import GoOn
 from hpo.warm_start import take_over
+from hpo.wording import count
 from train_fn.checkpoint import make_durable_folder, sync
 
 # half of the trials failing is no longer bad luck
@@ -230,8 +231,9 @@ def patience(study: str, stop: Stop, say: Callable[[str], None]) -> GoOn:
         nonlocal told
         if 0 < left <= told / 2 and time.monotonic() - began >= SECONDS_OF_SILENCE:
             told = left
-            waiting = "the views have {left:,} events to catch up with; Ctrl-C leaves, and `hpo sync {study}` goes on"
-            say(of_terminal().say(waiting, left=left, study=study))
+            waiting = "the views have {events} to catch up with; Ctrl-C leaves, and `hpo sync {study}` goes on"
+            language = of_terminal()
+            say(language.say(waiting, events=count(left, "event", language), study=study))
         return asked != 0 or not stop.asked
 
     return go_on
@@ -262,7 +264,7 @@ def _outcome(study: Study, history: History) -> History:
     failed = [trial for trial in without if trial.state is State.FAILED]
     if history.winner(study.objective) is None or len(failed) > MOST_FAILED * len(history.trials):
         raise StudyFailed(
-            f"{len(without)} of {len(history.trials)} trials of {study.study} failed or diverged, "
+            f"{len(without)} of {count(len(history.trials), 'trial')} of {study.study} failed or diverged, "
             f"the first: {without[0].reason}; details are in {StudyPaths.of(study.study).log}"
         )
     return history

@@ -37,6 +37,7 @@ from hpo.shelf import Bucket, Folder, Shelf
 from hpo.stopping import Stop
 from hpo.study import Study
 from hpo.trainable import resolved
+from hpo.wording import count
 
 SAME_ERRORS = 3  # identical failures, with no success yet, that end the study: they would go on for ever
 
@@ -170,7 +171,7 @@ class Engine:
                     return self._end(trial, State.PRUNED, enough)
                 self._release(trial, reason, counts)
                 if trial.losses > self.study.workers.retries:
-                    self._end(trial, State.FAILED, f"its worker was lost {trial.losses} times: {reason}")
+                    self._end(trial, State.FAILED, f"its worker was lost {count(trial.losses, 'time')}: {reason}")
 
     def overdue(self) -> list[tuple[Segment, str]]:
         """Whose worker to end, and why: it is silent, or nothing is left to spend. The executor then says `lost`."""
@@ -204,7 +205,7 @@ class Engine:
         return budget.spent(self.account.at(time.time()))
 
     def _why_over(self) -> str:
-        return self._enough() or self.history.enough or f"all {len(self.history.trials)} trials ended"
+        return self._enough() or self.history.enough or f"all {count(len(self.history.trials), 'trial')} ended"
 
     def _next(self, enough: str | None) -> Next:
         """What the search does next; after it was given up, what is paused ends, and what runs goes on."""

@@ -43,12 +43,13 @@ class Forecast:
     workers: int
 
     def epochs(self, language: Language = ENGLISH) -> str:
-        """`78 to 110`, or the one number that both are."""
-        return span(f"{self.low:.0f}", f"{self.high:.0f}", language)
+        """`78 to 110 epochs`, or the one number that both are."""
+        number = span(f"{self.low:.0f}", f"{self.high:.0f}", language)
+        return language.say("{count} epoch" if number == "1" else "{count} epochs", count=number)
 
     def line(self, language: Language = ENGLISH) -> str:
         say = language.say
-        line = say("{count} epochs", count=self.epochs(language))
+        line = self.epochs(language)
         if self.most > self.high:
             line += say(", of {most:.0f} without stopping", most=self.most)
         if self.seconds_per_epoch is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hpo.history import REGULAR, History, Trial
 from hpo.objective import Objective
 from hpo.pareto import Point, dominates, hypervolume
+from hpo.wording import count
 
 MARGIN = 0.1  # of the box, beyond the worst values
 
@@ -70,7 +71,7 @@ def standing(history: History, objectives: Sequence[Objective], number: int) -> 
     if trial.state not in REGULAR or worth is None:
         return ""
     if trial in front:
-        return f"on the Pareto front, with {len(front) - 1} others: {said(trial, objectives)}"
+        return f"on the Pareto front, with {count(len(front) - 1, 'other')}: {said(trial, objectives)}"
     better = [one for one in front if dominates(one.worth(objectives) or (), worth)]
     first = f"trial {better[0].number:03d} has {said(better[0], objectives)}"
     return f"not on the Pareto front: {said(trial, objectives)}, and {first}, nowhere worse ({len(better)} such trials)"

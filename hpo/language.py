@@ -19,6 +19,7 @@ LANGUAGES = ("en", "ko")
 SENTENCES, WAY_OUT, REASONS = {"reason", "done", "champion"}, "way_out", "reasons"
 WORDS = {"what", "unit"}  # places that hold words to be told anew, of the rule itself
 SEVERAL = "; and "
+PLURAL = re.compile(r"^(\\? [a-z]+?)((?<=ss)es|s)\b")  # behind a number; of one it is not there, as of `1 trial`
 # Other places hold no `; `, which parts rule and way out, and at the beginning no `: `, which parts place and rule.
 FREE = {"why", "wrong", "said", "differences", "params"}
 
@@ -50,7 +51,7 @@ class Language:
 
     @cached_property
     def _least_first(self) -> list[tuple[str, str]]:
-        """Each sentence behind its longest words, by which most are told apart without a pattern.
+        """Each sentence behind its longest words that are always there, by which most are told apart without a pattern.
 
         What fits least first: sentences that begin with a place, or have few words, fit more than is meant.
         """
@@ -58,7 +59,7 @@ class Language:
         def fits_least(english: str) -> tuple[bool, int]:
             return english.startswith("{"), -sum(len(words) for words, _ in parts(english))
 
-        return [(max(parts(one), key=_length)[0], one) for one in sorted(self.told_anew, key=fits_least)]
+        return [(max(_always(one), key=len), one) for one in sorted(self.told_anew, key=fits_least)]
 
 
 ENGLISH = Language("en")
@@ -104,22 +105,23 @@ def parts(sentence: str) -> list[tuple[str, str | None]]:
     return [(words, name) for words, name, _, _ in Formatter().parse(sentence)]
 
 
+def _always(english: str) -> list[str]:
+    """Its words but for what a plural adds."""
+    return [words for told, _ in parts(english) for words in PLURAL.sub(r"\1\n", told, count=1).split("\n")]
+
+
 @cache
 def _pattern(english: str) -> re.Pattern[str]:
     seen: set[str] = set()
     made = ""
     for words, name in parts(english):
-        made += re.escape(words)
+        made += PLURAL.sub(r"\1(?:\2)?", re.escape(words), count=1)
         if name in seen:
             made += f"(?P={name})"
         elif name:
             seen.add(name)
             made += f"(?P<{name}>{_held(name, leads=not made)})"
     return re.compile(made, re.DOTALL)
-
-
-def _length(part: tuple[str, str | None]) -> int:
-    return len(part[0])
 
 
 def _held(name: str, leads: bool) -> str:

@@ -12,6 +12,7 @@ from hpo.schedulers.decision import Promote, Start
 from hpo.schedulers.scheduler import Scheduler
 from hpo.searchers.searcher import Proposal, Searcher, proposal
 from hpo.study import restored_study
+from hpo.wording import count
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Replayed:
     def lines(self, study: str) -> Iterator[str]:
         for one in self.differences:
             yield f"row {one.seq}: {one.what} was {one.then}, is {one.now}"
-        taken = f"{self.proposals} proposals and {self.decisions} decisions of {study} taken anew"
+        taken = f"{count(self.proposals, 'proposal')} and {count(self.decisions, 'decision')} of {study} taken anew"
         yield f"{taken}: {len(self.differences)} come out otherwise" if self.differences else f"{taken}: all as before"
 
 

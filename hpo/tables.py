@@ -12,7 +12,7 @@ from hpo.front import said
 from hpo.history import State, Trial
 from hpo.language import ENGLISH, Language
 from hpo.results import Results
-from hpo.wording import confirmed, describe, duration, run_name
+from hpo.wording import confirmed, count, describe, duration, run_name
 
 MOST_OF_FRONT = 10  # trials of a front that are told one by one
 
@@ -96,7 +96,9 @@ def cost_line(results: Results, language: Language = ENGLISH) -> str:
     """`cost: 80 epochs in 14 min, 0.23 GPU-hours; stopping saved 136 epochs, about 22 min of training`."""
     cost, say = results.cost, language.say
     line = say(
-        "cost: {epochs:.4g} epochs in {time}", epochs=cost["epochs"], time=duration(cost["seconds"] or 0, language)
+        "cost: {epochs} in {time}",
+        epochs=count(cost["epochs"] or 0, "epoch", language),
+        time=duration(cost["seconds"] or 0, language),
     )
     if cost["gpu_hours"]:
         line += say(", {hours:.3g} GPU-hours", hours=cost["gpu_hours"])
@@ -105,7 +107,9 @@ def cost_line(results: Results, language: Language = ENGLISH) -> str:
     if cost["saved_epochs"]:
         saved = duration(cost["saved_seconds"] or 0, language)
         line += say(
-            "; stopping saved {epochs:.4g} epochs, about {time} of training", epochs=cost["saved_epochs"], time=saved
+            "; stopping saved {epochs}, about {time} of training",
+            epochs=count(cost["saved_epochs"], "epoch", language),
+            time=saved,
         )
     return line
 
@@ -167,9 +171,9 @@ def print_front(results: Results, language: Language = ENGLISH) -> None:
         return print_no_winner(results, language)
     print(
         say(
-            "{study}: {trials} trials on the Pareto front ({aims}); hypervolume {hypervolume:.3f}",
+            "{study}: {trials} on the Pareto front ({aims}); hypervolume {hypervolume:.3f}",
             study=study,
-            trials=len(front),
+            trials=count(len(front), "trial", language),
             aims=", ".join(map(str, aims)),
             hypervolume=results.hypervolume,
         )

@@ -8,7 +8,7 @@ from hpo.controls import OF_A_STUDY, Verdict
 from hpo.errors import UsageError
 from hpo.event import Event
 from hpo.searchers.searcher import CONTROL
-from hpo.wording import short
+from hpo.wording import count, short
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,9 @@ def explain(
     """
     asked = [event for event in events if event.kind == "asked" and not event.of_repeat]
     if not 0 <= number < len(asked):
-        raise UsageError(f"study {study} has {len(asked)} trials, there is no trial {number}; see `hpo show {study}`")
+        raise UsageError(
+            f"study {study} has {count(len(asked), 'trial')}, there is no trial {number}; see `hpo show {study}`"
+        )
     # an `asked` row has no trial number: it makes the number
     lived = _lived([event for event in events if event.trial == number])
     proposed = _proposed(asked[number], number, warm_start)

@@ -12,6 +12,13 @@ def short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def count(number: float, of: str, language: Language = ENGLISH) -> str:
+    """`1 epoch`, `1,000 epochs`."""
+    several = f"{of}es" if of.endswith("s") else f"{of}s"
+    shown = f"{number:,.0f}" if float(number).is_integer() else f"{number:.4g}"
+    return language.say(f"{{count}} {of if shown == '1' else several}", count=shown)
+
+
 def any_of(names: Sequence[str]) -> str:
     *others, last = names
     return f"{', '.join(others)} or {last}" if others else last
@@ -45,7 +52,7 @@ def confirmed(found: Confirmation, metric: str, language: Language = ENGLISH) ->
         runs = len(found.finalists) * len(found.seeds)
         return [
             language.say(
-                "not confirmed yet: {pending} of {runs} runs with fresh seeds are to come",
+                "not confirmed yet: {pending} of {runs} runs with fresh seeds to come",
                 pending=found.pending,
                 runs=runs,
             )

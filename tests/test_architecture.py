@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "hpo/korean": set(),
     "hpo/help_page": {"hpo/language"},
     "hpo/pareto": set(),
-    "hpo/front": {"hpo/history", "hpo/objective", "hpo/pareto"},
+    "hpo/front": {"hpo/history", "hpo/objective", "hpo/pareto", "hpo/wording"},
     "hpo/domains": set(),
     "hpo/constraints": set(),
     "hpo/space": {"hpo/constraints", "hpo/domains"},
@@ -173,6 +173,7 @@ MAY_IMPORT = {
         "train_fn",
     },
     "hpo/engine": {
+        "hpo/wording",
         "hpo/packing",
         "hpo/account",
         "hpo/checkpoints",
@@ -291,6 +292,7 @@ MAY_IMPORT = {
     "hpo/account": {"hpo/event"},
     "hpo/budget": {"hpo/account", "hpo/objective"},
     "hpo/replay": {
+        "hpo/wording",
         "hpo/confirmation",
         "hpo/event",
         "hpo/history",
@@ -339,6 +341,7 @@ MAY_IMPORT = {
         "hpo/language",
     },
     "hpo/registry": {
+        "hpo/wording",
         "hpo/preparation",
         "hpo/study",
         "hpo/study_checks",
@@ -388,6 +391,7 @@ MAY_IMPORT = {
     "hpo/ui": {"hpo/errors", "hpo/language", "hpo/live", "hpo/redaction", "hpo/tracking"},
     "hpo/comparing": {"dashboards", "hpo/account", "hpo/frames", "hpo/results", "hpo/wording"},
     "hpo/doctor": {
+        "hpo/wording",
         "hpo/confirmation",
         "hpo/disk_faults",
         "hpo/errors",
@@ -417,6 +421,7 @@ MAY_IMPORT = {
         "hpo/trainable",
     },
     "hpo/driver": {
+        "hpo/wording",
         "hpo/packing",
         "hpo/changes",
         "hpo/stopping",
@@ -447,6 +452,7 @@ MAY_IMPORT = {
     },
     "hpo/__main__": {"hpo/cli", "hpo/disk_faults", "hpo/errors", "hpo/redaction", "hpo/language"},
     "hpo/cli": {
+        "hpo/wording",
         "hpo/redaction",
         "hpo/checking",
         "hpo/comparing",

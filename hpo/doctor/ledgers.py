@@ -23,6 +23,7 @@ from hpo.ledger import SCHEMA_VERSION, Ledger, metadata, place, schema
 from hpo.ledger import events as table
 from hpo.ledger_file import LedgerFile
 from hpo.paths import StudyPaths
+from hpo.wording import count
 from train_fn.checkpoint import sync
 
 # a journal that stayed beside a file belongs to that file: SQLite would roll a new one of the same name back with it
@@ -32,11 +33,11 @@ COMPANIONS = ("-journal", "-wal", "-shm")
 def ledger(paths: StudyPaths, orders: Orders) -> Iterator[Finding]:
     name = paths.root.name
     if not isinstance(place(paths.ledger), LedgerFile):
-        yield ok("ledger", f"{len(read(paths).trials)} trials on {place(paths.ledger)}")
+        yield ok("ledger", f"{count(len(read(paths).trials), 'trial')} on {place(paths.ledger)}")
         return
     wrong = damage(paths.ledger)
     if not wrong:
-        yield ok("ledger", f"{len(read(paths).trials)} trials, every row whole")
+        yield ok("ledger", f"{count(len(read(paths).trials), 'trial')}, every row whole")
         yield from write_ahead(str(paths.ledger))
     elif orders.repair:
         yield _repair(paths, wrong)
@@ -84,9 +85,8 @@ def _repair(paths: StudyPaths, wrong: str) -> Finding:
         _write_rest(kept.with_suffix(".rest.jsonl"), rest)
     _take_the_place(paths, kept, whole)
     beside = f", {len(rest)} after a gap are in {kept.with_suffix('.rest.jsonl').name}" if rest else ""
-    says = (
-        f"{wrong}; {len(whole)} rows saved{beside}; the old file is {kept.name}; `hpo resume {paths.root.name}` goes on"
-    )
+    done = f"{wrong}; {count(len(whole), 'row')} saved{beside}"
+    says = f"{done}; the old file is {kept.name}; `hpo resume {paths.root.name}` goes on"
     return Finding(check="ledger", state=State.MENDED, says=says)
 
 

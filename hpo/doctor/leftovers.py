@@ -13,6 +13,7 @@ from hpo.doctor.machine import CACHE
 from hpo.executors.ray_session import clear, folders
 from hpo.paths import STUDIES, StudyPaths
 from hpo.processes import mentioning, of
+from hpo.wording import count
 
 RAY = Path("/tmp/ray")
 SECONDS_TO_MAKE = 86_400  # what was not made to its end by then never will be
@@ -24,7 +25,8 @@ def of_drivers(paths: StudyPaths, orders: Orders) -> Iterator[Finding]:
     left = of(paths.root, *old)
     if left or old:
         pids = ", ".join(str(one.pid) for one in left[:8]) or "none"
-        wrong = f"{len(left)} processes (pid {pids}) and {len(old)} sessions of Ray are left of a killed driver"
+        processes, of_ray = count(len(left), "process"), count(len(old), "session")
+        wrong = f"{processes} (pid {pids}) and {of_ray} of Ray left of a killed driver"
         yield orders.carry_out("leftovers", wrong, partial(clear, paths.root), "ended and deleted")
     else:
         yield ok("leftovers", "none of killed drivers")
@@ -45,7 +47,8 @@ def other_sessions(orders: Orders) -> Iterator[Finding]:
         return
     left = [folder for folder in RAY.glob("session_*_*") if folder.lstat().st_uid == os.getuid()]
     if left:
-        says = f"{len(left)} sessions of other programs that used Ray take {in_bytes(sum(map(size, left)))} in {RAY}"
+        taken = in_bytes(sum(map(size, left)))
+        says = f"other programs that used Ray left {count(len(left), 'session')} ({taken}) in {RAY}"
         yield warning("sessions", f"{says}; none of them runs: `rm -r {RAY}` frees it")
 
 
@@ -55,7 +58,7 @@ def unfinished(orders: Orders) -> Iterator[Finding]:
     begun = [*STUDIES.glob(".*.*"), *Path().glob(".mlflow.db.*.tmp*"), *CACHE.glob("*/*.tmp")]
     left = [path for path in begun if path.lstat().st_mtime < long_ago]
     if left:
-        wrong = f"{len(left)} studies, databases or prepared data were never made to the end, as {left[0]}"
+        wrong = f"studies, databases or prepared data never made to the end: {len(left)}, as {left[0]}"
         yield orders.carry_out("leftovers", wrong, lambda: delete(left), "deleted")
 
 

@@ -3,7 +3,7 @@
 
 SAID = {
     "{model} version {to} is champion again, in place of version {version}": "{model} 버전 {to}이(가) 버전 {version} 대신 다시 챔피언이 됨",
-    "{rows:,} rows written to {file}": "{rows:,}행을 {file}에 저장함",
+    "{rows} written to {file}": "{rows}을 {file}에 저장함",
 }
 
 TOLD_ANEW = {

@@ -63,10 +63,10 @@ TOLD_ANEW = {
     "listens on {count} ports that the network can reach ({addresses}) while a study runs, whatever it is told; its token refuses strangers: in a network with strangers close them by a firewall": "스터디가 실행되는 동안 네트워크에서 닿는 포트 {count}개를 설정과 무관하게 엽니다({addresses}); 토큰이 낯선 접속을 거절하지만, 낯선 이가 있는 네트워크라면 방화벽으로 막으십시오",
     # what is left, and who may read it
     "none of killed drivers": "강제로 끝난 드라이버가 남긴 것이 없습니다",
-    "{count} processes (pid {pids}) and {sessions} sessions of Ray are left of a killed driver": "강제로 끝난 드라이버의 프로세스 {count}개(pid {pids})와 Ray 세션 {sessions}개가 남아 있습니다",
+    "{count} processes (pid {pids}) and {sessions} sessions of Ray left of a killed driver": "강제로 끝난 드라이버의 프로세스 {count}개(pid {pids})와 Ray 세션 {sessions}개가 남아 있습니다",
     "{session} is left of {owner}, which is gone ({size})": "없어진 {owner}의 {session}이(가) 남아 있습니다({size})",
-    "{count} sessions of other programs that used Ray take {size} in {folder}; none of them runs: `rm -r {folder}` frees it": "Ray를 쓴 다른 프로그램의 세션 {count}개가 {folder}에서 {size}을(를) 차지합니다; 실행 중인 것은 없습니다: `rm -r {folder}`로 비울 수 있습니다",
-    "{count} studies, databases or prepared data were never made to the end, as {file}": "만들다 만 스터디, 데이터베이스, 준비된 데이터가 {count}개 있습니다. 예: {file}",
+    "other programs that used Ray left {count} sessions ({size}) in {folder}; none of them runs: `rm -r {folder}` frees it": "Ray를 쓴 다른 프로그램의 세션 {count}개가 {folder}에서 {size}을(를) 차지합니다; 실행 중인 것은 없습니다: `rm -r {folder}`로 비울 수 있습니다",
+    "studies, databases or prepared data never made to the end: {count}, as {file}": "만들다 만 스터디, 데이터베이스, 준비된 데이터가 {count}개 있습니다. 예: {file}",
     "{file} and {more} more belong to another user; `chown` them, or leave them": "{file} 외 {more}개가 다른 사용자의 것입니다; `chown`하거나 그대로 두십시오",
     "{file} and {more} more can be read or written by others": "{file} 외 {more}개를 다른 사용자가 읽거나 쓸 수 있습니다",
     "{count} files and folders are this user's alone": "파일과 폴더 {count}개가 모두 이 사용자만의 것입니다",

@@ -22,7 +22,6 @@ TOLD_ANEW = {
     "{low} to {high} epochs, of {most} without stopping; {time} at the pace of earlier studies here": "에포크 {low}~{high}(중단이 없으면 {most}); 이곳의 이전 스터디 속도로 {time}",
     "length in {unit}: median {median}, 95 % {most}, longest {longest}": "길이({unit}): 중앙값 {median}, 95 % {most}, 최대 {longest}",
     "length in {unit}: median {median}, 95 % {most}, longest {longest}; max_length {limit} cuts {share} of the texts": "길이({unit}): 중앙값 {median}, 95 % {most}, 최대 {longest}; max_length {limit}에서 텍스트의 {share}가 잘림",
-    "{other}: {exact} row as in {one}, {near} nearly so": "{other}: {exact}행이 {one}과(와) 같고 {near}행은 거의 같음",
     "{other}: {exact} rows as in {one}, {near} nearly so": "{other}: {exact}행이 {one}과(와) 같고 {near}행은 거의 같음",
     "unbalanced: {most} rows of {largest} in train, {least} of {smallest} ({times} : 1); f1_weighted hardly sees the rare: maximize f1_macro, and weigh the classes": "불균형: train에 {largest} {most}행, {smallest} {least}행 ({times} : 1); f1_weighted는 드문 클래스를 거의 보지 못함: f1_macro를 최대화하고 클래스에 가중치를 주십시오",
     "valid has {rows} of {label}: one such row moves f1_macro by up to {share}; get more of them, or give valid a larger share": "valid에 {label}이(가) {rows}행: 그런 행 하나가 f1_macro를 {share}까지 움직임; 행을 더 모으거나 valid의 비율을 늘리십시오",

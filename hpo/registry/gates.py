@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hpo.registry.paired_bootstrap import ClassDifference, Difference
 from hpo.study import Gates
+from hpo.wording import count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ def worst_class_drop(most: float, measured: Measured) -> str:
         return ""
     worst = min(worse, key=lambda one: one.high)
     return (
-        f"F1 of class {worst.label} ({worst.rows} rows) {worst.candidate:.4f} against the champion's "
+        f"F1 of class {worst.label} ({count(worst.rows, 'row')}) {worst.candidate:.4f} against the champion's "
         f"{worst.champion:.4f}, a drop of at least {-worst.high:.4f}; must be {most:g} at most"
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hpo.registry.peer import LINEAR
+from hpo.wording import count
 
 TASKS = {
     "classification": "puts each row into one of {count} classes",
@@ -37,9 +38,9 @@ def _lines(record: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str]
 
 def _data(about: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
     yield from ["", "## Data", ""]
-    for split, count in about.get("rows", {}).items():
+    for split, rows in about.get("rows", {}).items():
         fingerprint = about.get("data_fingerprints", {}).get(split)
-        yield f"- {split}: {count:,} rows" + (f", fingerprint `{fingerprint}`" if fingerprint else "")
+        yield f"- {split}: {count(rows, 'row')}" + (f", fingerprint `{fingerprint}`" if fingerprint else "")
     yield f"- all splits: fingerprint `{about.get('data_fingerprint') or 'none was told'}`"
     if about.get("labels"):
         yield "- labels, by class id: " + ", ".join(f"{index} = {name}" for index, name in enumerate(about["labels"]))
@@ -80,7 +81,7 @@ def _limits(record: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str
     yield "- The scores hold for rows drawn like those above; on those of another origin they say little."
     if about.get("labels"):
         given = "any number of them" if about.get("data_task") == "multi_label" else "one of them"
-        yield f"- It knows {len(about['labels'])} labels, and gives {given} to whatever it is asked."
+        yield f"- It knows {count(len(about['labels']), 'label')}, and gives {given} to whatever it is asked."
     weak = [one for one in record["scores_of_classes"] if one["rows"] < 30]
     if weak:
         yield f"- Of {', '.join(one['label'] for one in weak)} there were fewer than 30 test rows."

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 
 from hpo.registry.promotion import Promotion
+from hpo.wording import count
 
 
 def lines(done: Promotion) -> Iterator[str]:
     yield f"{done.model} version {done.version} is champion: trial {done.trial:03d} of {done.study}"
     tested = (
-        f", {done.test[done.metric]:.4f} on the sealed test ({done.rows:,} rows)" if done.metric in done.test else ""
+        f", {done.test[done.metric]:.4f} on the sealed test ({count(done.rows, 'row')})"
+        if done.metric in done.test
+        else ""
     )
     yield f"  {done.metric} {done.validation:.4f} on validation{tested or '; no sealed test split'}"
     if done.metric in done.baseline:
@@ -21,7 +24,7 @@ def lines(done: Promotion) -> Iterator[str]:
             f"the champion's was {found['champion']:.4f}"
         )
     if done.forced is not None and done.refused_by:
-        yield f"  against {len(done.refused_by)} gates, because: {done.forced}"
+        yield f"  against {count(len(done.refused_by), 'gate')}, because: {done.forced}"
     yield f"  {done.measured['size_mb']:.3g} MB" + (
         f", {done.measured['latency_ms']:.1f} ms for one row" if done.measured["latency_ms"] is not None else ""
     )

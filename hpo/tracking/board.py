@@ -24,7 +24,7 @@ from hpo.language import ENGLISH, Language
 from hpo.machine import usage
 from hpo.study import Study
 from hpo.tracking.lines import line, number
-from hpo.wording import duration
+from hpo.wording import count, duration
 
 COLOURS = {
     State.WAITING: "dim",
@@ -106,7 +106,7 @@ class Board:
 
     def summary(self) -> str:
         """`12 of 24 trials: 2 running, 10 complete`."""
-        return self.language.say("{count} of {planned} trials: {states}", **self._counts())
+        return self.language.say("{count} of {trials}: {states}", **self._counts())
 
     def _counts(self) -> dict[str, object]:
         states, say = Counter(trial.state for trial in self.history.trials), self.language.say
@@ -114,6 +114,7 @@ class Board:
         return {
             "count": len(self.history.trials),
             "planned": self.study.search.trials,
+            "trials": count(self.study.search.trials, "trial", self.language),
             "states": ", ".join(counts) or say("none yet"),
         }
 
@@ -122,9 +123,13 @@ class Board:
         objective = self.study.objective
         if self.study.objectives:
             front = self.history.front(self.study.aims)
-            of = "{trials} trials on the front, hypervolume {hypervolume:.3f}"
+            of = "{trials} on the front, hypervolume {hypervolume:.3f}"
             size = hypervolume_of(self.history, self.study.aims)
-            return self.language.say(of, trials=len(front), hypervolume=size) if front else ""
+            return (
+                self.language.say(of, trials=count(len(front), "trial", self.language), hypervolume=size)
+                if front
+                else ""
+            )
         found = winner(self.history, objective)
         if found is None:
             return ""
@@ -156,18 +161,18 @@ class Board:
         say, epochs = self.language.say, [trial.epochs for trial in self.history.trials]
         counts = ((sum(one >= rung for one in epochs), rung) for rung in self.rungs)
         return say(
-            "{counts} epochs",
+            "{counts} epoch" if self.rungs[-1] == 1 else "{counts} epochs",
             counts=", ".join(say("{count} at {rung:g}", count=count, rung=rung) for count, rung in counts),
         )
 
     def cost(self) -> str:
         """`42 epochs in 6 min; 78 to 110 epochs are likely, about 5 min left`."""
         say, time = self.language.say, duration(self.account.seconds, self.language)
-        said = say("{epochs:.4g} epochs in {time}", epochs=self.account.epochs, time=time)
+        said = say("{epochs} in {time}", epochs=count(self.account.epochs, "epoch", self.language), time=time)
         if (money := self.study.budget.cost(self.account)) is not None:
             said += say(", {money:.2f} in money", money=money)
         if self.forecast and not self.history.finished:
-            said += say("; likely are {epochs} epochs", epochs=self.forecast.epochs(self.language))
+            said += say("; likely: {epochs}", epochs=self.forecast.epochs(self.language))
         if self.left is not None:
             said += say(", about {time} left", time=duration(self.left, self.language))
         return said

@@ -13,7 +13,7 @@ from hpo.front import said
 from hpo.history import History
 from hpo.redaction import redact
 from hpo.study import Study
-from hpo.wording import short
+from hpo.wording import count, short
 
 NOTE = "mlflow.note.content"  # where MLflow's pages show a description
 FINGERPRINT = "hpo.data_fingerprint"
@@ -96,7 +96,7 @@ def of_study(study: Study, history: History, account: Account, experiment: str, 
     winner = None if study.objectives else chosen(history, objective)
     aims = " and ".join(f"{'maximize' if one.sign > 0 else 'minimize'} `{one.metric}`" for one in study.aims)
     lines = [
-        f"**{study.study}**: {aims}; {len(history.ended)} of {study.search.trials} trials ended"
+        f"**{study.study}**: {aims}; {len(history.ended)} of {count(study.search.trials, 'trial')} ended"
         + (f" ({history.finished})" if history.finished else ""),
         "",
     ]
@@ -106,11 +106,11 @@ def of_study(study: Study, history: History, account: Account, experiment: str, 
                   f"(#/experiments/{experiment}/runs/{runs[winner.number]}), "
                   f"report {best.step}", ""]  # fmt: skip
     if front:
-        lines += [f"Pareto front of {len(front)} trials:", ""]
+        lines += [f"Pareto front of {count(len(front), 'trial')}:", ""]
         lines += [f"- [trial {trial.number:03d}](#/experiments/{experiment}/runs/{runs[trial.number]}): "
                   f"{said(trial, study.aims)}" for trial in front[:MOST_COMPARED] if trial.number in runs]  # fmt: skip
         lines.append("")
-    cost = f"Cost: {account.epochs:.4g} epochs, {account.seconds / 3600:.3g} hours"
+    cost = f"Cost: {count(account.epochs, 'epoch')}, {account.seconds / 3600:.3g} hours"
     cost += f", {account.gpu_seconds / 3600:.3g} GPU hours" if account.gpu_seconds else ""
     price = study.budget.price_per_gpu_hour
     lines += [cost + (f", {price * account.gpu_seconds / 3600:.2f} in money" if price else ""), ""]

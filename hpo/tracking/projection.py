@@ -11,6 +11,7 @@ from typing import Protocol
 
 from hpo.ledger import Ledger
 from hpo.redaction import redact
+from hpo.wording import count
 
 EVERY_SECONDS = 2.0
 # after the study's end: so long without anything having gone through, and so often in a row, it is tried again
@@ -39,7 +40,7 @@ class Writer(Protocol):
 
 
 def still_to_come(left: int) -> str:
-    return f"{left:,} events are still to come"
+    return f"{count(left, 'event')} still to come"
 
 
 class Projection(threading.Thread):

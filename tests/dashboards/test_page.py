@@ -114,8 +114,10 @@ def test_every_study_opens_and_says_what_happened(name: str, language: str) -> N
 
 def test_what_is_missing_is_said_in_words() -> None:
     assert "no trial has been started" in text_of(page_of(ODD["no trial yet"]()))
-    assert "Of 2 trials none came to a regular end; most often: why failed" in text_of(page_of(ODD["all failed"]()))
-    assert "Only 1 of 3 trials have ended" in text_of(page_of(ODD["unfinished"]()))
+    assert "Trials that came to a regular end: none of 2; most often: why failed" in text_of(
+        page_of(ODD["all failed"]())
+    )
+    assert "Trials that have ended: only 1 of 3." in text_of(page_of(ODD["unfinished"]()))
     assert re.search(r"Drawn are \d+ of 500 trials", text_of(page_of(searched(500))))
 
 

@@ -193,7 +193,7 @@ def test_a_machine_that_was_taken_away_does_not_count_against_the_trial(folder: 
         engine.lost(segment_of(engine), "its machine was taken away", counts=False)
     assert engine.history.trials[0].state is State.WAITING
     engine.lost(segment_of(engine), "the worker process died")
-    assert engine.history.trials[0].reason == "its worker was lost 1 times: the worker process died"
+    assert engine.history.trials[0].reason == "its worker was lost 1 time: the worker process died"
 
 
 def test_a_stop_lets_reports_under_way_in_and_hands_out_nothing_more(folder: Path) -> None:

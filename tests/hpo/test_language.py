@@ -25,6 +25,7 @@ from hpo.results import read
 from hpo.tracking import lines
 from hpo.tracking.board import board_after
 from hpo.tracking.terminal import Terminal
+from hpo.wording import count
 from tests.hpo.test_engine import new_engine, run, toy_study
 from tests.hpo.typed import PROJECT
 
@@ -68,13 +69,14 @@ CHOSEN = {  # by what is the case
     *("{run} lost its worker: {reason}", "{run} waits: {reason}"),
     *checking.AIMS.values(),
     *(driver.KEYS, watching.KEYS),
-    *(f"{{count:,}} {one}{end}" for one in ("trial", "epoch", "parameter") for end in ("", "s")),
+    *(f"{{count}} {one}{end}" for one in ("trial", "epoch", "parameter", "row", "event") for end in ("", "s")),
+    *("{count} more class", "{count} more classes"),
 }
 
 
 PUT_TOGETHER = re.compile(
     r"[][;:(),'`|]|must be | more(?= fault)| trials? (?=at once$|per GPU$)| of which |(?:at or )?(?:above|below)"
-    r"|none go|1 goes| -?(?:nan|inf)|rows? as|starts|epochs(?=,)"
+    r"|^ [a-z]+s\b|none go|1 goes| -?(?:nan|inf)|rows? as|starts|epochs(?=,)"
 )  # where the English of what is recorded is made of parts
 
 
@@ -130,6 +132,19 @@ def test_what_was_told_in_english_is_recognised(sentence: str) -> None:
 def test_a_reason_within_an_error_is_told_in_korean_too() -> None:
     told = KOREAN.retell("its worker was lost 3 times: no report for 61 s, more than its lease of 60 s")
     assert told == "작업자를 3번 잃음: 61초 동안 보고가 없음, 허용은 60초"
+
+
+def test_one_of_anything_is_told_as_many_are() -> None:
+    assert [count(1, "class"), count(2, "class"), count(1.0, "epoch"), count(0.5, "epoch"), count(1234, "row")] == [
+        "1 class",
+        "2 classes",
+        "1 epoch",
+        "0.5 epochs",
+        "1,234 rows",
+    ]
+    for told in (1, 2):
+        assert KOREAN.retell(f"all {count(told, 'trial')} ended") == f"시도 {told}개가 모두 끝남"
+    assert KOREAN.retell("data: train 9 rows, 1 class") == "데이터: train 9행, 클래스 1개"
 
 
 def test_what_nobody_translated_stays_as_it_is() -> None:
@@ -222,6 +237,10 @@ def in_sample(told: ast.expr) -> str:
         return str(told.value)
     if isinstance(told, ast.JoinedStr):
         return "".join(in_sample(part) for part in told.values)
+    if isinstance(told, ast.FormattedValue) and (
+        said := re.fullmatch(r"count\(.+, '([a-z]+)'\)", ast.unparse(told.value))
+    ):
+        return f"{RAISED} {said[1]}s"
     if isinstance(told, ast.FormattedValue):  # what was meant stands behind what was got, if at all
         return "" if ast.unparse(told.value).startswith("did_you_mean(") else RAISED
     return ""
@@ -245,7 +264,7 @@ BY_CASE = {  # where a value is words itself, or the whole stands in another sen
         "of the front: {}; `hpo retrain {} --trial {}` trains it again",
     ],
     "{}; none of them runs: `rm -r {}` frees it": [
-        "{} sessions of other programs that used Ray take {} in {}; none of them runs: `rm -r {}` frees it"
+        "other programs that used Ray left {} sessions ({}) in {}; none of them runs: `rm -r {}` frees it"
     ],
     "the Ray cluster at {} wants another token: {}; {} one it takes": [
         "the Ray cluster at {} wants another token: {}; {} goes on when there is one it takes"

@@ -271,7 +271,7 @@ def test_an_unfinished_study_has_a_report_that_says_so(folder: Path) -> None:
     assert [engine.next_segment() is not None for _ in range(3)] == [True] * 3
     engine.ledger.close()
     page = reporting.html(results.read("toy"))
-    assert "Only 0 of 12 trials have ended." in page and "hpo resume toy" in page
+    assert "Trials that have ended: only 0 of 12." in page and "hpo resume toy" in page
 
 
 def test_the_report_is_written_whole_or_not_at_all(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,7 @@ def test_a_study_under_way_says_what_is_left_and_what_keys_do(folder: Path) -> N
     )
     board = board_after(engine.ledger.events(), engine.study, HINT, forecast(engine.study, workers=1))
     lines = drawn(Terminal(board, io.StringIO()), (80, 24))
-    assert any("; likely are " in line and " left" in line for line in lines)
+    assert any("; likely: " in line and " left" in line for line in lines)
     assert any(line.startswith("using  CPU ") for line in lines) and HINT in lines
     assert "trial 000 epoch 1: score 0.5000, 2 s" in lines
 

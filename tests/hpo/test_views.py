@@ -118,7 +118,7 @@ def test_whoever_waits_for_a_server_that_never_answers_hears_what_is_left_and_ma
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
         behind = follow_apart(StudyPaths.of("toy"), [MLFLOW])(leave)
-    assert heard == [rows] and behind == {MLFLOW: f"{rows} events are still to come"}
+    assert heard == [rows] and behind == {MLFLOW: f"{rows} events still to come"}
     assert not of_views(), "it ends where nobody waits for it"
 
 

@@ -259,7 +259,7 @@ def test_the_folder_of_a_dead_session_of_ray_is_deleted_and_that_of_another_stud
         (place / name).mkdir()
         (place / name / "study").write_text(str(owner))
     said = found(toy, "leftovers")
-    assert said.state == State.MENDED and "1 sessions of Ray" in said.says
+    assert said.state == State.MENDED and "1 session of Ray" in said.says
     assert [path.name for path in place.iterdir()] == ["hpo-ray-other"]
 
 
@@ -275,7 +275,9 @@ def test_what_was_never_made_to_its_end_is_deleted_once_it_is_old(
     for path in (*old, cache / "data" / "0123"):
         os.utime(path, (0, 0))
     [said] = leftovers.unfinished(Orders())
-    assert said.state == State.MENDED and said.says.startswith("3 studies, databases or prepared data")
+    assert said.state == State.MENDED and said.says.startswith(
+        "studies, databases or prepared data never made to the end: 3, as "
+    )
     assert not any(path.exists() for path in old) and new.exists() and (cache / "data" / "0123").exists()
 
 
