@@ -86,7 +86,7 @@ def stalls(repeats: int) -> dict[str, list[float]]:
         data = TextDataConfig(file=str(folder / "rows.csv"), cache=str(folder / "cache"), near_duplicates="ignore")
         config = TextConfig(data=data, model="minilm", max_epochs=1)
         setup, state = begin(config)
-        train_stretch(setup, state, training_batches(setup.train, config, 0)[:4])
+        list(train_stretch(setup, state, training_batches(setup.train, config, 0)[:4]))
         said = report(setup, state, {"loss": 1.0}, {})
         save, snapshot = said.save, said.snapshot
         assert save and snapshot

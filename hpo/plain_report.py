@@ -15,7 +15,7 @@ MOST_METRICS = 1_000  # of a report: each is a row in the ledger's JSON, in MLfl
 LONGEST_REASON = 500  # characters
 
 
-def stream(returned: Any) -> Generator[Any, None, None]:
+def stream(returned: Any) -> Generator[Any, bool | None, None]:
     """What a trainable returned, which can be closed."""
     if not isinstance(returned, Generator):
         raise TypeError(f"a trainable must be a generator, which yields a Report at a time, got {shown(returned)}")

@@ -3,23 +3,21 @@
 import gc
 import os
 import sys
-import time
 import traceback
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
-from hpo import evaluations
-from hpo.desk import Desk, at_hand
+from hpo.desk import at_hand
 from hpo.disk_faults import fault
-from hpo.plain_report import plain, stream
+from hpo.plain_report import stream
 from hpo.raised import in_one_line
 from hpo.redaction import redact
-from hpo.segment import DiskFailed, Failed, Lost, Reported, Said, Segment
+from hpo.segment import DiskFailed, Failed, Lost, Said, Segment
 from hpo.storage import StorageError
 from hpo.trainable import build_config, config_class, resolve
-from train_fn.checkpoint import commit
+from hpo.writing import told
 from train_fn.errors import ProcessLost
-from train_fn.report import Report
 from train_fn.seal import sealed
 
 
@@ -39,24 +37,8 @@ def _train(segment: Segment) -> Generator[Said, None, None]:
             trainable = resolve(segment.trainable)
             config = build_config(config_class(trainable), segment.config)
             _use_threads(segment.threads)
-            reports = stream(trainable(config, resume_from=desk.checkpoint))
-            try:
-                began = time.monotonic()
-                for step, report in enumerate(reports, start=segment.from_step + 1):
-                    seconds = time.monotonic() - began
-                    checked = plain(report)
-                    yield Reported(
-                        step=step,
-                        epoch=checked.epoch,
-                        metrics=checked.metrics,
-                        seconds=seconds,
-                        checkpoint=_checkpoint(report, desk, step, segment),
-                        diverged=checked.diverged,
-                        tables=evaluations.tables_of(report.details),
-                    )
-                    began = time.monotonic()
-            finally:
-                reports.close()
+            with closing(stream(trainable(config, resume_from=desk.checkpoint))) as reports:
+                yield from told(reports, desk, segment)
     except (GeneratorExit, KeyboardInterrupt, SystemExit):  # told to stop, by whoever runs this process
         raise
     except ProcessLost as error:  # as good as this one's own death: the trial goes on from its last checkpoint
@@ -83,21 +65,6 @@ def return_memory() -> None:
 def failure(error: BaseException) -> Failed:
     """What the trainable raised, while it is being handled."""
     return Failed(error=in_one_line(error), details=redact(traceback.format_exc()))
-
-
-def checkpoint_name(step: int, attempt: int) -> str:
-    """The attempt is in the name: a late writer of an older attempt never touches a newer one's files."""
-    return f"checkpoint-{step:04d}-{attempt}"
-
-
-def _checkpoint(report: Report, desk: Desk, step: int, segment: Segment) -> str | None:
-    if report.save is None or segment.node:
-        return None
-    name = checkpoint_name(step, segment.attempt)
-    desk.folder.mkdir(exist_ok=True)  # and none above it: of a study that somebody has deleted nothing is made anew
-    commit(desk.folder / name, report.save)
-    desk.deliver(name)
-    return name
 
 
 def _fault_of_disk(error: BaseException, folder: Path, segment: Segment) -> str:

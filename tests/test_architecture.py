@@ -125,16 +125,17 @@ MAY_IMPORT = {
     "hpo/plain_report": {"train_fn"},
     "hpo/evaluations": {"hpo/redaction"},
     "hpo/raised": {"hpo/redaction", "train_fn"},
+    "hpo/writing": {"hpo/desk", "hpo/evaluations", "hpo/plain_report", "hpo/segment", "train_fn"},
     "hpo/worker": {
         "hpo/desk",
         "hpo/disk_faults",
-        "hpo/evaluations",
         "hpo/redaction",
         "hpo/plain_report",
         "hpo/raised",
         "hpo/segment",
         "hpo/storage",
         "hpo/trainable",
+        "hpo/writing",
         "train_fn",
     },
     "hpo/tracking": {

@@ -7,7 +7,7 @@ most 255 bins, treats a missing value as one more of them, and splits words by s
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,6 @@ def boost(config: TabularConfig, resume_from: Path | None = None) -> Iterator[Re
             epoch=rounds,
             metrics=metrics,
             save=lambda folder: save(dumped(model), kinds, config, folder),
-            snapshot=lambda: snapshot(dumped(model), kinds, config),
             details=details,
         )
 
@@ -141,7 +140,3 @@ def save(model: bytes, kinds: Mapping[str, str], config: TabularConfig, folder: 
     (folder / MODEL).write_bytes(model)
     for name, content in {COLUMNS: kinds, "config.json": asdict(config)}.items():
         (folder / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def snapshot(model: bytes, kinds: Mapping[str, str], config: TabularConfig) -> Callable[[Path], None]:
-    return lambda folder: save(model, kinds, config, folder)

@@ -27,19 +27,22 @@ from train_fn.world import ALONE
 
 def fine_tune(
     config: TrainingConfig, resume_from: Path | None = None, make_material: MakeMaterial = material_of
-) -> Generator[Report, None, None]:
-    """Train, evaluate and report, until the steps or the patience are used up."""
+) -> Generator[Report, bool | None, None]:
+    """Train, evaluate and report, until the steps or the patience are used up.
+
+    For as long as True is sent back it yields BETWEEN_STEPS before each step, too.
+    """
     setup, state = start(config, resume_from, make_material)
-    batches = batches_from(setup, state.step)
+    batches, asked = batches_from(setup, state.step), None
     while stretch := next_stretch(setup, state, batches):
-        training, diverged = train_stretch(setup, state, stretch)
+        training, diverged = yield from train_stretch(setup, state, stretch, asked)
         if diverged is not None:
             yield given_up(setup, state, diverged)
             return
         average(setup, state)
         evaluation, seconds = evaluated(setup, state)
         told = judged(setup, state, evaluation, training | {"time/eval_seconds": seconds})
-        yield told
+        asked = yield told
         if told.diverged is not None:
             return
     if better_before(state):
@@ -57,10 +60,14 @@ def start(config: TrainingConfig, resume_from: Path | None, make_material: MakeM
 
 def next_stretch(setup: Setup, state: State, batches: Iterator[Rows]) -> list[Rows]:
     """The batches up to the next evaluation; none where the steps or the patience are used up."""
-    if state.step >= setup.plan.num_steps or out_of_patience(setup, state):
+    if is_over(setup, state):
         return []
     state.restored = False  # with more patience than it ended with, a run goes on from its best weights
     return list(islice(batches, setup.plan.next_evaluation(state.step) - state.step))
+
+
+def is_over(setup: Setup, state: State) -> bool:
+    return state.step >= setup.plan.num_steps or out_of_patience(setup, state)
 
 
 def given_up(setup: Setup, state: State, reason: str, metrics: Mapping[str, float] | None = None) -> Report:
@@ -150,7 +157,7 @@ def report(setup: Setup, state: State, metrics: Mapping[str, float], details: Ma
         epoch=epoch(setup, state),
         metrics=metrics,
         save=lambda folder: capture().save(folder),
-        snapshot=lambda: capture().copy().save,
+        snapshot=None if is_over(setup, state) else lambda: capture().copy().save,  # for the steps that follow
         details=details,
     )
 

@@ -1,5 +1,6 @@
-"""What a training run says after each evaluation."""
+"""What a training run says after each evaluation, and between two steps if it is asked to."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,11 @@ class Report:
     epoch: float  # passes over the training data so far: the budget that schedulers compare trials at
     metrics: Mapping[str, float]
     save: Save | None = None  # writes a resumable checkpoint into an empty folder; valid until the run goes on
-    snapshot: Callable[[], Save] | None = None  # copies what `save` would write: the copy's is valid for ever
+    # Copies what `save` would write: the copy's is valid for ever. Only of a run that hears what is sent to it.
+    snapshot: Callable[[], Save] | None = None
     diverged: str | None = None  # why the run is beyond hope, such as "training loss is nan at step 211"
     details: Mapping[str, Any] = field(default_factory=dict)  # tables of plain values, such as a confusion matrix
+
+
+# What a run yields before each step for as long as True is sent to it: a moment to close it, or to let it wait.
+BETWEEN_STEPS = Report(epoch=math.nan, metrics={})

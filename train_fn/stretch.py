@@ -1,6 +1,7 @@
 """The steps from one evaluation to the next."""
 
 import time
+from collections.abc import Generator
 
 import numpy
 import torch
@@ -9,6 +10,7 @@ from train_fn.batches import parts, share
 from train_fn.divergence import divergence
 from train_fn.material import Rows
 from train_fn.monitoring import copied, learning_rates, peak_megabytes, update_ratios
+from train_fn.report import BETWEEN_STEPS, Report
 from train_fn.setup import Setup
 from train_fn.state import State
 from train_fn.step import take_step
@@ -16,10 +18,17 @@ from train_fn.step import take_step
 LOOK = 32  # steps; a look at the losses waits for the device, so a divergence is seen so many steps late at most
 
 
-def train_stretch(setup: Setup, state: State, batches: list[Rows]) -> tuple[dict[str, float], str | None]:
-    """Take one step per batch; what they were like, and why the run is beyond hope, if so."""
+def train_stretch(
+    setup: Setup, state: State, batches: list[Rows], asked: bool | None = None
+) -> Generator[Report, bool | None, tuple[dict[str, float], str | None]]:
+    """Take one step per batch; what they were like, and why the run is beyond hope, if so.
+
+    As long as somebody has asked for it, each moment between two steps is told.
+    """
     stretch = Stretch(setup, state, batches)
     for rows in batches:
+        if asked:
+            asked = yield BETWEEN_STEPS
         stretch.begin_step()
         stretch.end_step(take_step(setup, state, rows))
         if stretch.diverged:

@@ -18,7 +18,7 @@ from hpo.history import REGULAR, State, Trial
 from hpo.segment import Reported, Segment
 from hpo.shelf import Folder
 from hpo.study_file import Study
-from hpo.worker import checkpoint_name
+from hpo.writing import checkpoint_name
 from tests.hpo.test_engine import after_reports, new_engine, run, toy_study
 from train_fn.checkpoint import CheckpointError, commit, verify
 

@@ -143,17 +143,6 @@ def test_another_seed_draws_other_columns(classes: Callable[..., TabularConfig])
     assert one != other
 
 
-def test_a_snapshot_is_not_changed_by_later_rounds(classes: Callable[..., TabularConfig], tmp_path: Path) -> None:
-    config = classes()
-    reports = tabular.epochs(config)
-    first = next(reports)
-    assert first.snapshot is not None
-    write = first.snapshot()
-    [*_] = reports
-    write(tmp_path)
-    assert [report.epoch for report in tabular.epochs(config, tmp_path)] == [20, 25]
-
-
 def test_what_stands_in_a_checkpoint_is_read_without_running_code(tmp_path: Path) -> None:
     import os
 
