@@ -25,9 +25,10 @@ from hpo.domains import DOMAINS
 from hpo.errors import UsageError
 from hpo.forecast import Forecast, expected
 from hpo.language import ENGLISH, Language
+from hpo.machine import gpus
 from hpo.packing import forecast
 from hpo.paths import StudyPaths
-from hpo.preparation import disk_line, gpus, prepare
+from hpo.preparation import disk_line, prepare
 from hpo.space_lint import lint
 from hpo.study import Study
 from hpo.trainable import asked, module_of

@@ -21,9 +21,10 @@ from hpo.forecast import expected
 from hpo.history import History, State, fold
 from hpo.language import of_terminal
 from hpo.ledger import Ledger
+from hpo.machine import gpus
 from hpo.packing import forecast
 from hpo.paths import StudyPaths
-from hpo.preparation import disk_line, gpus, refuse_full_disk, refuse_missing_devices, refuse_several_machines
+from hpo.preparation import disk_line, refuse_full_disk, refuse_missing_devices, refuse_several_machines
 from hpo.processes import mark
 from hpo.space_lint import lint
 from hpo.stopping import GRACE, Stop, stoppable

@@ -1,5 +1,6 @@
 """What a study ran on: enough to tell why the same file gave another result elsewhere."""
 
+import json
 import os
 import platform
 import subprocess
@@ -11,16 +12,24 @@ PACKAGES = ("hpo", "torch", "transformers", "tokenizers", "ray", "optuna", "mlfl
 # those that decide what a trial learns and which is tried next
 LIBRARIES = ("python", "hpo", "torch", "transformers", "tokenizers", "optuna", "scikit-learn", "numpy", "pandas")
 
+EXPECTED = "HPO_LIBRARIES"  # variable of a worker's environment: those of its driver
+
 
 def libraries() -> dict[str, str]:
     """The versions here of those that results rest on."""
     return {name: platform.python_version() if name == "python" else _version(name) for name in LIBRARIES}
 
 
-def differing(expected: Mapping[str, str]) -> str:
-    """In words, the first library of another version than expected; empty where there is none."""
+def expected() -> dict[str, str]:
+    """In a worker: the libraries that its driver has; empty where it is on the driver's own machine."""
+    versions: dict[str, str] = json.loads(os.environ.get(EXPECTED, "{}"))
+    return versions
+
+
+def differing(driver: Mapping[str, str]) -> str:
+    """In words, the first library of another version than the driver's; empty where there is none."""
     has = libraries()
-    return next((f"{name} {has[name]}, the driver {is_}" for name, is_ in expected.items() if has[name] != is_), "")
+    return next((f"{name} {has[name]}, the driver {is_}" for name, is_ in driver.items() if has[name] != is_), "")
 
 
 def describe() -> dict[str, str]:

@@ -17,8 +17,8 @@ from typing import Any
 from hpo.account import Account
 from hpo.domains import Value
 from hpo.language import ENGLISH, Language
+from hpo.machine import gpus
 from hpo.packing import at_once
-from hpo.preparation import gpus
 from hpo.results import Results, read_all
 from hpo.searchers import build_searcher
 from hpo.simulator.simulation import Curve, Epoch, Simulation

@@ -8,6 +8,7 @@ from typing import Any
 from hpo.disk import Room, room
 from hpo.errors import UsageError
 from hpo.history import History
+from hpo.machine import gpus
 from hpo.packing import at_once, cores_of_trial, gpus_of_trial
 from hpo.paths import StudyPaths
 from hpo.space import corners
@@ -51,13 +52,6 @@ def room_for_checkpoints(study: Study, paths: StudyPaths, side_by_side: int | No
         at_once=side_by_side or at_once(study.resources, os.cpu_count() or 1, gpus()),
         pausing=getattr(scheduler, "needs_checkpoints", False),
     )
-
-
-def gpus() -> int:
-    """Of this machine, without a library that takes seconds to import."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    there = len(list(Path("/dev").glob("nvidia[0-9]*")))
-    return there if visible is None else min(there, len([one for one in visible.split(",") if one.strip()]))
 
 
 def checkpoint_bytes(study: Study) -> int | None:

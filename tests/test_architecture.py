@@ -142,6 +142,7 @@ MAY_IMPORT = {
         "hpo/packing",
         "hpo/confirmation",
         "hpo/account",
+        "hpo/errors",
         "hpo/evaluations",
         "hpo/event",
         "hpo/forecast",
@@ -309,6 +310,7 @@ MAY_IMPORT = {
         "hpo/disk",
         "hpo/errors",
         "hpo/history",
+        "hpo/machine",
         "hpo/packing",
         "hpo/paths",
         "hpo/space",
@@ -316,6 +318,7 @@ MAY_IMPORT = {
         "hpo/trainable",
     },
     "hpo/checking": {
+        "hpo/machine",
         "hpo/packing",
         "hpo/dead_knobs",
         "hpo/domains",
@@ -330,6 +333,7 @@ MAY_IMPORT = {
         "hpo/language",
     },
     "hpo/forecast": {
+        "hpo/machine",
         "hpo/account",
         "hpo/domains",
         "hpo/packing",
@@ -360,7 +364,7 @@ MAY_IMPORT = {
         "hpo/redaction",
         "hpo/yaml_source",
     },
-    "hpo/machine": {"hpo/preparation"},
+    "hpo/machine": set(),
     "hpo/live": {
         "dashboards",
         "hpo/errors",
@@ -393,6 +397,7 @@ MAY_IMPORT = {
     "hpo/comparing": {"dashboards", "hpo/account", "hpo/frames", "hpo/results", "hpo/wording"},
     "hpo/doctor": {
         "hpo/wording",
+        "hpo/machine",
         "hpo/confirmation",
         "hpo/disk_faults",
         "hpo/errors",
@@ -423,6 +428,7 @@ MAY_IMPORT = {
     },
     "hpo/driver": {
         "hpo/wording",
+        "hpo/machine",
         "hpo/packing",
         "hpo/changes",
         "hpo/stopping",

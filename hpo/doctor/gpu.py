@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from hpo.doctor.finding import Finding, Orders, fault, ok, warning
-from hpo.preparation import gpus
+from hpo.machine import gpus
 
 ASKED = "name,driver_version,memory.used,memory.total"
 LOOK = [sys.executable, "-m", "train_fn.gpus"]  # a process of its own: a broken driver may crash it, or never answer

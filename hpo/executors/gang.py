@@ -17,9 +17,8 @@ import ray
 from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _internal_kv_put
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from hpo.environment import differing
+from hpo.environment import differing, expected
 from hpo.executors.deaths import cause_of_death
-from hpo.executors.ray_cluster import expected
 from hpo.executors.words import next_word, words_of
 from hpo.machine import interface_of
 from hpo.segment import Completed, DiskFailed, Failed, Lost, Reported, Said, Segment

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import ray
 
-from hpo.environment import libraries
+from hpo.environment import EXPECTED, libraries
 from hpo.errors import Resumable, UsageError
 from hpo.processes import has_ended, is_named, mentioning
 from hpo.study import Study
@@ -33,7 +33,6 @@ LEFT_OUT = [
     "*.pem",
     "*.key",
 ]
-EXPECTED = "HPO_LIBRARIES"  # variable of a worker's environment
 SECONDS_UNHEARD = 10.0  # of the head, after which it counts as gone
 
 
@@ -77,12 +76,6 @@ def lets_anybody_in(head: str) -> bool:
         env={**stranger, "RAY_AUTH_MODE": "disabled"}, capture_output=True,
     )  # fmt: skip
     return asked.returncode == 0
-
-
-def expected() -> dict[str, str]:
-    """In a worker: the libraries that its driver has; empty where it is on the driver's own machine."""
-    versions: dict[str, str] = json.loads(os.environ.get(EXPECTED, "{}"))
-    return versions
 
 
 class Servers:

@@ -37,7 +37,10 @@ WORKER_ENVIRONMENT = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),
     "THP_MEM_ALLOC_ENABLE": "1",
+    "PL_DISABLE_FORK": "1",  # Tune's own: Lightning would fork to look for GPUs, and hang
 }
+# Ray's servers look for each other before they are all there; by default whoever came too early waits a second
+SERVER_ENVIRONMENT = {"RAY_gcs_grpc_initial_reconnect_backoff_ms": "50", "RAY_gcs_grpc_min_reconnect_backoff_ms": "100"}
 # Ray gives a node half a minute, and no setting changes that; a machine that is busy now may need longer
 STARTS, TOO_BUSY = 3, "timed out during startup"
 
@@ -92,7 +95,7 @@ def _start_for(study: Path, folder: Path, way_out: str) -> None:
 
 
 def start_ray(folder: Path) -> None:
-    with inherited(worker_environment(folder)):
+    with inherited({**worker_environment(folder), **SERVER_ENVIRONMENT}):
         ray.init(
             address="local",  # never a cluster that happens to run here
             _node_ip_address="127.0.0.1",

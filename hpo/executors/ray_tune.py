@@ -6,8 +6,8 @@ One Tune trial = one segment. Tune's own experiment state is never restored: it 
 import json
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from hpo.executors.ray_start import WORKER_ENVIRONMENT, running_ray  # first: it
 import ray
 from ray import tune
 from ray.tune.callback import CallbackList
+from ray.tune.execution import class_cache
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -26,7 +27,7 @@ from hpo.engine import Engine
 from hpo.errors import UsageError
 from hpo.executors.deaths import cause_of_death
 from hpo.executors.gang import last_word
-from hpo.executors.warm_worker import WarmWorker
+from hpo.executors.warm_worker import WarmWorker, bundle
 from hpo.executors.watch import EVERY, Errors, WorkerWatch
 from hpo.packing import Packing, from_event, given, side_by_side, spread, wants_measuring
 from hpo.preflight import device_of, preflight
@@ -37,13 +38,13 @@ MANY = 1_000_000  # trials at once that Tune may ask for; the queue gives it as 
 
 def execute(engine: Engine) -> None:
     """Run until the engine has nothing left."""
-    with running_ray(engine) as folder:
+    with running_ray(engine) as folder, workers_as_begun(engine):
         _pack(engine)
         errors = Errors()
         queue = SegmentQueue(engine, errors, partial(room_for, engine.packing))
         watch = WorkerWatch(engine, errors)
         tuner = tune.Tuner(
-            tune.with_resources(WarmWorker, _bundle),
+            tune.with_resources(WarmWorker, bundle),
             tune_config=tune.TuneConfig(
                 num_samples=-1,
                 search_alg=queue,
@@ -68,6 +69,19 @@ def execute(engine: Engine) -> None:
         if errors.first:
             raise errors.first
         engine.finish()  # before Ray shuts down: the views write the end meanwhile
+
+
+@contextmanager
+def workers_as_begun(engine: Engine) -> Iterator[None]:
+    """On this machine alone they inherit all variables. Tune would give them some of its own, a runtime environment by
+    which Ray throws away the workers that it has begun, and begins others when its agent has answered."""
+    kept = class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE
+    if not engine.study.ray.is_cluster:
+        class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = {}, set()
+    try:
+        yield
+    finally:
+        class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = kept
 
 
 def _pack(engine: Engine) -> None:
@@ -95,13 +109,6 @@ def _pack(engine: Engine) -> None:
             f"a trial is to have {share.cpu:g} cpu and {share.gpu:g} gpu, but in all there are {cores:g} and {gpus:g}; "
             "change `resources` with --set resources.cpu=1"
         )
-
-
-def _bundle(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-    """What Ray is to set aside for a segment; a worker goes on to the next one with the same."""
-    segment = config["segment"]
-    of_each = {"CPU": segment["cpus"], "GPU": segment["gpus"]}
-    return tune.PlacementGroupFactory([of_each] * segment["nodes"], strategy="STRICT_SPREAD")
 
 
 def room_for(packing: Packing) -> int:

@@ -7,9 +7,8 @@ from typing import Any
 
 from ray import tune
 
-from hpo.environment import differing
+from hpo.environment import differing, expected
 from hpo.executors.gang import words_of_gang
-from hpo.executors.ray_cluster import expected
 from hpo.executors.words import next_word, words_of
 from hpo.segment import Completed, Reported, Segment
 from hpo.worker import return_memory
@@ -49,3 +48,10 @@ class WarmWorker(tune.Trainable):
             if time.monotonic() - self.returned > RETURN_MEMORY_EVERY:
                 return_memory()
                 self.returned = time.monotonic()
+
+
+def bundle(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+    """What Ray is to set aside for a segment; a worker goes on to the next one with the same."""
+    segment = config["segment"]
+    of_each = {"CPU": segment["cpus"], "GPU": segment["gpus"]}
+    return tune.PlacementGroupFactory([of_each] * segment["nodes"], strategy="STRICT_SPREAD")

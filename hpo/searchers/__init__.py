@@ -61,11 +61,7 @@ def build_searcher(
     `past` are the configurations of earlier studies, best first, by the names of the studies. `objectives` are all of
     a study with several, `objective` the first of them.
     """
-    # these need numpy, which a faulty study file need not wait for
-    from hpo.searchers.guided import Guide, Guided
-    from hpo.searchers.past import past_guide
-    from hpo.searchers.points import BeginsWith
-    from hpo.searchers.priors import has_priors, prior_centre, prior_density
+    from hpo.searchers.points import BeginsWith  # which needs numpy; a faulty study file need not wait for it
 
     cls = searcher_class(name)
     takes = inspect.signature(cls).parameters
@@ -73,17 +69,28 @@ def build_searcher(
         settings["rungs"] = rungs
     aim = {"objectives": objectives or (objective,)} if "objectives" in takes else {"objective": objective}
     searcher: Searcher = cls(space=space, seed=seed, **aim, **settings)
-    guides = [past_guide(study, configurations, space) for study, configurations in (past or {}).items()]
+    if past or name in GUIDED:
+        from hpo.searchers.guided import Guided  # which needs scipy
+
+        if guides := _guides(name, space, seed, past or {}):
+            searcher = Guided(
+                searcher=searcher,
+                guides=guides,
+                space=space,
+                objective=objective,
+                seed=seed,
+                rungs=rungs,
+                control_every=CONTROL_EVERY if past else None,
+            )
+    return BeginsWith(points=points, searcher=searcher, space=space, seed=seed) if points else searcher
+
+
+def _guides(name: str, space: Space, seed: int, past: Mapping[str, Sequence[Params]]) -> list[Any]:
+    from hpo.searchers.guided import Guide
+    from hpo.searchers.past import past_guide
+    from hpo.searchers.priors import has_priors, prior_centre, prior_density
+
+    guides = [past_guide(study, configurations, space) for study, configurations in past.items()]
     if name in GUIDED and has_priors(space):
         guides = [Guide("prior", prior_density(space), prior_centre(space, seed)), *guides]
-    if guides:
-        searcher = Guided(
-            searcher=searcher,
-            guides=guides,
-            space=space,
-            objective=objective,
-            seed=seed,
-            rungs=rungs,
-            control_every=CONTROL_EVERY if past else None,
-        )
-    return BeginsWith(points=points, searcher=searcher, space=space, seed=seed) if points else searcher
+    return guides

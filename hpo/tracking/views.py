@@ -11,11 +11,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from typing import Any, Protocol
 
+from hpo.errors import HpoError
 from hpo.ledger import Ledger
 from hpo.paths import StudyPaths
 from hpo.processes import MARK
@@ -31,6 +33,7 @@ WRITERS: dict[str, Callable[[StudyPaths], Writer]] = {
     WANDB: weights_and_biases.Writer,
 }
 APART = (WANDB,)  # never in a process in which a trainable may use the same library in its own way
+SECONDS_TO_BEGIN, LOOK_EVERY = 10.0, 0.5  # that workers may take: so long a study is in no view
 FINISH = b"finish\n"
 LEFT = "left"  # what that process says of itself now and then before the end
 
@@ -103,6 +106,7 @@ def main(name: str, views: Sequence[str]) -> None:
     threading.Thread(target=heed, args=(told,), name="driver", daemon=True).start()
     paths = StudyPaths.of(name)
     with chatter_to(paths.log) as screen:
+        give_way(paths, told)
         finish = follow_in_threads(paths, views)
         told.wait()
 
@@ -111,6 +115,18 @@ def main(name: str, views: Sequence[str]) -> None:
             return True
 
         tell(finish(lambda left: tell({LEFT: left})))
+
+
+def give_way(paths: StudyPaths, told: threading.Event) -> None:
+    """Until a worker has reported: MLflow alone takes two seconds of a processor, and workers need theirs to begin."""
+    row, ends = 0, time.monotonic() + SECONDS_TO_BEGIN
+    with suppress(HpoError), closing(Ledger(paths.ledger)) as ledger:
+        while not told.is_set() and time.monotonic() < ends:
+            events = ledger.events(after=row)
+            if any(event.kind == "reported" for event in events):
+                return
+            row += len(events)
+            told.wait(LOOK_EVERY)
 
 
 def heed(told: threading.Event) -> None:

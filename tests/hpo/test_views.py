@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -17,12 +18,14 @@ from hpo.ledger import Ledger
 from hpo.paths import StudyPaths
 from hpo.processes import mentioning
 from hpo.results import read
+from hpo.segment import Reported
 from hpo.stopping import Stop
 from hpo.tracking import projection, views
 from hpo.tracking.cursor import noted_row
 from hpo.tracking.mlflow import tracking_uri
 from hpo.tracking.mlflow_runs import active
 from hpo.tracking.views import MLFLOW, TENSORBOARD, follow_apart, follow_in_threads
+from hpo.worker import run_segment
 from tests.hpo.engines import new_engine, run, toy_study
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own
@@ -120,6 +123,36 @@ def test_whoever_waits_for_a_server_that_never_answers_hears_what_is_left_and_ma
         behind = follow_apart(StudyPaths.of("toy"), [MLFLOW])(leave)
     assert heard == [rows] and behind == {MLFLOW: f"{rows} events still to come"}
     assert not of_views(), "it ends where nobody waits for it"
+
+
+def test_at_the_start_it_gives_way_to_the_workers_until_one_has_reported(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "SECONDS_TO_BEGIN", 600.0)
+    engine = new_engine(folder, toy_study(search={"trials": 1}))
+    segment = engine.next_segment()
+    assert segment
+    waits = threading.Thread(target=views.give_way, args=(StudyPaths.of("toy"), threading.Event()))
+    waits.start()
+    time.sleep(3 * views.LOOK_EVERY)
+    assert waits.is_alive(), "a trial has started, and none has reported"
+    [first, *_] = run_segment(segment)
+    assert isinstance(first, Reported) and engine.reported(segment, first)
+    waits.join(60)
+    assert not waits.is_alive()
+    engine.ledger.close()
+
+
+def test_it_gives_way_no_longer_than_workers_may_take_and_not_at_the_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_engine(folder, toy_study()).ledger.close()
+    finished = threading.Event()
+    finished.set()
+    monkeypatch.setattr(views, "SECONDS_TO_BEGIN", 600.0)
+    views.give_way(StudyPaths.of("toy"), finished)
+    monkeypatch.setattr(views, "SECONDS_TO_BEGIN", 0.0)
+    views.give_way(StudyPaths.of("toy"), threading.Event())
 
 
 class Slow:
