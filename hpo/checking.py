@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hpo.config_fault import ConfigFault
 from hpo.dead_knobs import dead_knobs
 from hpo.domains import DOMAINS
-from hpo.errors import UsageError
 from hpo.forecast import Forecast, expected
 from hpo.language import ENGLISH, Language
 from hpo.machine import gpus
@@ -56,7 +56,7 @@ def look(study: Study, full: bool = False) -> dict[str, Any]:
             with asked(trainable, "describe"):
                 described = look_closer(study.first_config(), full)
         except ValueError as error:
-            raise UsageError(f"{study.study}: {error}") from None
+            raise ConfigFault(study, error) from None
     return {
         **size(study),
         "data": without_test_rows({name: value for name, value in found.items() if name != "folder"}),

@@ -57,6 +57,7 @@ def hpo(lang: Lang = None) -> None:
 @app.command()
 def run(file: StudyFile, set: Set = None, name: Name = None, in_process: InProcess = False) -> None:
     """Start the study that FILE describes."""
+    from hpo.config_fault import placed
     from hpo.driver import start
     from hpo.study_file import load_study
     from hpo.text_file import read_text
@@ -64,7 +65,8 @@ def run(file: StudyFile, set: Set = None, name: Name = None, in_process: InProce
     text = read_text(file)
     study = load_study(file, overrides=set, name=name, text=text)
     try:
-        start(study, text, in_process, file, set)
+        with placed(file, text, set):
+            start(study, text, in_process, file, set)
     except KeyboardInterrupt:
         _say_interrupted(study.study)
         raise
@@ -137,13 +139,15 @@ def check(
     from rich.console import Console
 
     from hpo import checking
+    from hpo.config_fault import placed
     from hpo.paths import StudyPaths
     from hpo.preparation import refuse_full_disk
     from hpo.redaction import redacted
     from hpo.study_file import load_study
 
     found = load_study(file, overrides=set, name=name)
-    seen = redacted(checking.look(found, full))  # it shows rows
+    with placed(file, overrides=set):
+        seen = redacted(checking.look(found, full))  # it shows rows
     if json_:
         _print_json(seen)
     else:

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from hpo import changes, checking
 from hpo.changes import OF_THE_MACHINE, record_of
+from hpo.config_fault import placed
 from hpo.disk_faults import disk_error, fault, in_words, naming_disk
 from hpo.errors import DiskError, HpoError, Resumable, StudyFailed, UsageError
 from hpo.event import Event
@@ -134,7 +135,8 @@ def resume(
     now = load_study(file, began["overrides"], name, begun=True) if file else study
     refuse_lost_trainable(now)
     refuse_open_ray()
-    record = record_of(now, file.read_text(encoding="utf-8-sig") if file else began["text"])
+    with placed(file, overrides=began["overrides"]):
+        record = record_of(now, file.read_text(encoding="utf-8-sig") if file else began["text"])
     found = changes.differences(began, record)
     changed = None
     if allow_changed:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from hpo.config_fault import ConfigFault
 from hpo.disk import Room, room
 from hpo.errors import UsageError
 from hpo.history import History
@@ -64,7 +65,7 @@ def checkpoint_bytes(study: Study) -> int | None:
         with asked(trainable, "checkpoint_bytes"):
             sizes = [told(study.trial_config(params)) for params in corners(study.space)]
     except ValueError as error:
-        raise UsageError(f"{study.study}: {error}") from None
+        raise ConfigFault(study, error) from None
     return max((size for size in sizes if size is not None), default=None)
 
 
@@ -91,7 +92,7 @@ def prepare(study: Study) -> dict[str, Any]:
         with asked(trainable, "prepare"):
             found, *_ = [look(study.trial_config(params)) for params in corners(study.space)]
     except ValueError as error:
-        raise UsageError(f"{study.study}: {error}") from None
+        raise ConfigFault(study, error) from None
     if not dataclasses.is_dataclass(found) or isinstance(found, type):
         raise UsageError(f"{study.trainable}: its module's `prepare` must return a dataclass, got {found!r}")
     return {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(found).items()}

@@ -306,7 +306,9 @@ MAY_IMPORT = {
     "hpo/wording": {"hpo/confirmation", "hpo/history", "hpo/language"},
     "hpo/why": {"hpo/controls", "hpo/errors", "hpo/event", "hpo/searchers", "hpo/wording"},
     "hpo/tables": {"hpo/front", "hpo/history", "hpo/language", "hpo/results", "hpo/wording"},
+    "hpo/config_fault": {"hpo/errors", "hpo/study", "hpo/trainable", "hpo/yaml_source"},
     "hpo/preparation": {
+        "hpo/config_fault",
         "hpo/disk",
         "hpo/errors",
         "hpo/history",
@@ -319,6 +321,7 @@ MAY_IMPORT = {
     },
     "hpo/checking": {
         "hpo/machine",
+        "hpo/config_fault",
         "hpo/packing",
         "hpo/dead_knobs",
         "hpo/domains",
@@ -427,6 +430,7 @@ MAY_IMPORT = {
         "hpo/trainable",
     },
     "hpo/driver": {
+        "hpo/config_fault",
         "hpo/wording",
         "hpo/machine",
         "hpo/packing",
@@ -459,6 +463,7 @@ MAY_IMPORT = {
     },
     "hpo/__main__": {"hpo/cli", "hpo/disk_faults", "hpo/errors", "hpo/redaction", "hpo/language"},
     "hpo/cli": {
+        "hpo/config_fault",
         "hpo/wording",
         "hpo/redaction",
         "hpo/checking",

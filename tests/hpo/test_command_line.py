@@ -312,7 +312,7 @@ def epochs(config: Config, resume_from: Path | None = None) -> Iterator[Report]:
         ("def objectives(config): return 3\n", "`objectives` of own failed: TypeError"),
         ("def objectives(config): return {'skore': True}\n", "score is no metric of own:epochs; did you mean skore?"),
         ("def prepare(config): raise KeyError('x')\n", "`prepare` of own failed: KeyError: 'x'"),
-        ("def prepare(config): raise ValueError('a\\nb')\n", "toy: a b"),
+        ("def prepare(config): raise ValueError('a\\nb')\n", "study.yaml:2:1: trainable: a b"),
         ("def prepare(config): return 3\n", "`prepare` must return a dataclass, got 3"),
         ("def prepare(config): open('/nowhere/x')\n", "/nowhere/x: No such file or directory; correct the path"),
         ("def describe(config, full): raise KeyError('x')\n", "`describe` of own failed: KeyError: 'x'"),
