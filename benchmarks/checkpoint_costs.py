@@ -4,8 +4,9 @@
 
 MiniLM with AdamW, one thread. Pauses in turn: `torch.save` of model and optimizer, the same forced to the disk, ours
 (safetensors, SHA-256 of each file, forced to the disk, renamed), and ours as a copy in memory, to be written while
-training goes on. Back: `torch.load` and `load_state_dict` of both, ours into a state that is there, and ours with the
-SHA-256 of every file looked at before. Files are in the page cache.
+training goes on. What that comes to: the seconds of an epoch without a checkpoint, with one that is written meanwhile,
+as a study does, and with one that is waited for. Back: `torch.load` and `load_state_dict` of both, ours into a state
+that is there, and ours with the SHA-256 of every file looked at before. Files are in the page cache.
 
 Disk: 100 trials of three epochs through `hpo run --in-process`, whose checkpoints are 1 MB; the most that lie below the
 study at any report, in checkpoints. Ray Tune keeps every one unless told otherwise; with `num_to_keep=1` one of each
@@ -13,8 +14,11 @@ trial.
 """
 
 import argparse
+import contextlib
+import dataclasses
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -33,6 +37,7 @@ from train_fn.report import Report
 EPOCHS, MEGABYTE = 3, 1_000_000
 TARGETS = {"pause": 5.0, "restore": 10.0, "disk": 10.0}
 PLAIN, SYNCED, COMMIT, COPY = "torch.save", "torch.save, forced to the disk", "ours, committed", "ours, copied"
+WITHOUT, MEANWHILE, WAITED = "an epoch without a checkpoint", "written meanwhile", "waited for"
 BACK, OURS_BACK, CHECKED_BACK = "torch.load, load_state_dict", "ours", "ours, SHA-256 looked at"
 
 
@@ -130,6 +135,55 @@ def stalls(repeats: int) -> dict[str, list[float]]:
     return found
 
 
+def epoch_seconds(repeats: int) -> dict[str, list[float]]:
+    """Of MiniLM on 512 rows, until the next report."""
+    import torch
+
+    from hpo.desk import Desk
+    from hpo.segment import Segment
+    from hpo.writing import told
+    from train_fn.config import TextConfig
+    from train_fn.data import TextDataConfig
+    from train_fn.loop import fine_tune
+    from train_fn.report import BETWEEN_STEPS
+
+    torch.set_num_threads(1)
+    ways: dict[str, dict[str, Any]] = {
+        WITHOUT: {"save": None, "snapshot": None},
+        MEANWHILE: {},
+        WAITED: {"snapshot": None},
+    }
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        rows = "\n".join(f"sentence {row} of a text about {'ab'[row % 2] * 3},{'ab'[row % 2]}" for row in range(600))
+        (folder / "rows.csv").write_text(f"text,label\n{rows}\n")
+        data = TextDataConfig(file=str(folder / "rows.csv"), cache=str(folder / "cache"), near_duplicates="ignore")
+        config = TextConfig(data=data, model="minilm", max_epochs=EPOCHS)
+
+        def run(changes: dict[str, None], at: list[float]) -> Iterator[Report]:
+            reports, asked = fine_tune(config), None
+            with contextlib.suppress(StopIteration):
+                while True:
+                    if (said := reports.send(asked)) is not BETWEEN_STEPS:
+                        at.append(time.perf_counter())
+                        said = dataclasses.replace(said, **changes)
+                    asked = yield said
+
+        for turn in range(repeats):
+            for name, changes in ways.items():
+                segment = Segment(
+                    trial=turn, attempt=1, trainable="", config={}, checkpoint=None, from_step=0, folder="", threads=1
+                )
+                at: list[float] = []
+                desk = Desk(folder=folder / "trial", checkpoint=None)
+                for _ in told(run(changes, at), desk, segment):  # type: ignore[arg-type]
+                    pass
+                shutil.rmtree(desk.folder, ignore_errors=True)
+                found[name].append((at[-1] - at[0]) / (len(at) - 1))
+    return found
+
+
 def most_on_disk(trials: int) -> float:
     """Checkpoints at once of a study of so many trials."""
     study = {
@@ -162,11 +216,14 @@ def main() -> None:
     arguments = parser.parse_args()
     repeats, trials = (3, 20) if arguments.quick else (arguments.repeats, arguments.trials)
     load = os.getloadavg()[0]
-    times = {name: 1e3 * statistics.median(several) for name, several in stalls(repeats).items()}
+    measured = {**stalls(repeats), **epoch_seconds(max(3, repeats // 3))}
+    times = {name: 1e3 * statistics.median(several) for name, several in measured.items()}
     print(f"medians of {repeats}; load before {load:.1f}\n")
     for name, milliseconds in times.items():
         print(f"{name:40}{milliseconds:8.0f} ms")
     ours, plain = most_on_disk(trials), trials * EPOCHS
+    meanwhile, waited = times[MEANWHILE] - times[WITHOUT], times[WAITED] - times[WITHOUT]
+    print(f"\na checkpoint makes an epoch longer by {meanwhile:.0f} ms meanwhile, {waited:.0f} ms waited for")
     print(f"\n{f'most checkpoints at once, {trials} trials':40}{ours:8.0f}, of which Ray Tune keeps {plain}")
     ratios = {
         "pause": (times[PLAIN] / times[COPY], {PLAIN: times[PLAIN]}),
