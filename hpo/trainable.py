@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from hpo.raised import in_one_line
 from hpo.spelling import did_you_mean, nearest
 from hpo.value_faults import by_field, in_words
+from train_fn.importing import uncollected
 from train_fn.report import Report
 
 Trainable = Callable[..., Generator[Report, None, None]]  # epochs(config, resume_from=None)
@@ -42,7 +43,8 @@ def resolve(dotted: str) -> Any:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        module = importlib.import_module(module_name)
+        with uncollected():
+            module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         near = _nearest_module(module_name, here)
         way_out = f"did you mean {near}:{name}?" if near else f"check the spelling of {dotted!r}"
