@@ -1,5 +1,6 @@
 """Runs in lanes against the same runs alone, by the ordinary loop."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -63,11 +64,30 @@ def test_what_all_lanes_share_is_done_as_alone(toy, shared):
             assert one.metrics["loss"] == pytest.approx(other.metrics["loss"], abs=1e-5)
 
 
-def test_half_precision_in_lanes_learns_like_alone(toy):
-    configs = [toy(**COMPARABLE, precision="bf16", learning_rate=rate) for rate in (1e-3, 3e-3)]
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_in_lanes_learns_like_alone(toy, precision):
+    configs = [toy(**COMPARABLE, precision=precision, learning_rate=rate) for rate in (1e-3, 3e-3)]
     said = in_lanes([replace(config, fuse_trials=True) for config in configs])
     for config, of_one in zip(configs, said, strict=True):
         assert_as_alone(config, of_one, tolerance=0.05)
+
+
+def test_a_lane_whose_gradients_overflow_in_fp16_skips_its_steps_alone(toy):
+    """Each lane has a scaler of its own, and the step of one is not that of another."""
+    configs = [toy(**COMPARABLE, precision="fp16", learning_rate=rate) for rate in (1e-3, 3e-3)]
+    over, other = (Lane(replace(config, fuse_trials=True)) for config in configs)
+    too_large = 2.0**24  # 65,536 unless told
+    over.state.scaler = torch.amp.GradScaler("cpu", init_scale=too_large)
+    lanes = Lanes()
+    for lane in (over, other):
+        lanes.join(lane)
+    found = lanes.train([over, other])
+    assert over.state.scaler.get_scale() < too_large, "it has skipped some"
+    assert other.state.scaler.get_scale() == 65536
+    alone = next(fine_tune(configs[1]))
+    for name in ("loss", "train_loss", "grad_norm"):
+        assert found[other].metrics[name] == pytest.approx(alone.metrics[name], abs=0.05, rel=0.05)
+    assert all(math.isfinite(value) for value in found[over].metrics.values()) and found[over].diverged is None
 
 
 def test_a_lane_drops_the_same_units_whoever_trains_beside_it(toy):
