@@ -148,7 +148,7 @@ def load_weights(
     new = [name for name in found["missing_keys"] if name.startswith(body) and "pooler" not in name]
     if new:
         raise ValueError(
-            f"`model` must hold the weights of its body, got {folder} without {new[0]} and {len(new) - 1} others; "
+            f"`model` must hold the weights of its body, got {folder}, which lacks {len(new)} such as {new[0]}; "
             "check that its config.json is of the same model"
         )
     # names of the weights that no file had; `is_head` looks here, too

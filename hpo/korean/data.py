@@ -116,9 +116,9 @@ TOLD_ANEW = {
     "a split into {splits} needs {least} {unit}, got {found}; add {unit}": "{splits}(으)로 나누려면 {unit}이(가) {least}개 필요한데 {found}개입니다; {unit}을(를) 추가하십시오",
     "`folds` must be at most the rows or groups there are ({count}), got {folds}": "`folds`는 행이나 그룹의 수({count}) 이하여야 하는데 {folds}입니다",
     "`folds` must leave a row of each of the {classes} labels in a fold, got {folds}": "`folds`는 폴드마다 라벨 {classes}개를 한 행 이상 남겨야 하는데 {folds}입니다",
-    "`{field}` must leave at least one row of each of the {labels} labels, got {rows} rows": "`{field}`은(는) 라벨 {labels}개마다 한 행 이상 남겨야 하는데 {rows}행입니다",
+    "`{field}` must leave at least one row of each of the {labels} labels, got only {rows}": "`{field}`은(는) 라벨 {labels}개마다 한 행 이상 남겨야 하는데 {rows}행입니다",
     "`group` must name a column with a group in every row, got {count} without, the first in data row {row}; fill these in, or give each a name of its own": "`group` 열은 모든 행에 그룹이 있어야 하는데 {count}행에 없습니다. 처음은 데이터 {row}행입니다; 채우거나 각각 다른 이름을 주십시오",
-    "`time` must name a column of numbers or ISO dates (2024-05-31), got {count} rows without, the first {value} in data row {row}": "`time`은 수나 ISO 날짜(2024-05-31) 열이어야 하는데 {count}행이 아닙니다. 처음은 데이터 {row}행의 {value}입니다",
+    "`time` must name a column of numbers or ISO dates (2024-05-31), got {count} without, the first {value} in data row {row}": "`time`은 수나 ISO 날짜(2024-05-31) 열이어야 하는데 {count}행이 아닙니다. 처음은 데이터 {row}행의 {value}입니다",
     "a sealed test needs a test split, got train and valid alone; give `test`, or one `file` to split in three": "봉인된 테스트에는 테스트 분할이 필요한데 train과 valid뿐입니다; `test`를 주거나 셋으로 나눌 `file` 하나를 주십시오",
     # sources: a function, a hub, a template
     "`{field}` must read module:function, got {got}": "`{field}`은(는) module:function 꼴이어야 하는데 {got}입니다",

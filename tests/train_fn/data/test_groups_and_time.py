@@ -164,7 +164,7 @@ def test_numbers_and_dates_are_put_in_order(written: list[object]) -> None:
 def test_what_is_no_moment_is_named(wrong: str | None) -> None:
     for others in (["2024-02-01"], ["17"]):
         with pytest.raises(
-            DataError, match="`time` must name a column of numbers or ISO dates .* got 1 rows without"
+            DataError, match="`time` must name a column of numbers or ISO dates .* got 1 without, the first"
         ) as error:
             moments(pd.Series(others * 3 + [wrong], dtype=object))
         assert "data row 4" in str(error.value)
