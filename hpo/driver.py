@@ -42,6 +42,7 @@ from hpo.tracking.projection import GoOn
 from hpo.warm_start import take_over
 from hpo.wording import count
 from train_fn.checkpoint import make_durable_folder, sync
+from train_fn.importing import uncollected
 
 # half of the trials failing is no longer bad luck
 MOST_FAILED = 0.5
@@ -252,10 +253,11 @@ def _terminal(study: Study, events: list[Event], screen: TextIO) -> Any:
 
 
 def _execute(engine: Any, in_process: bool) -> None:
-    if in_process:
-        from hpo.executors.in_process import execute
-    else:
-        from hpo.executors.ray_tune import execute
+    with uncollected():
+        if in_process:
+            from hpo.executors.in_process import execute
+        else:
+            from hpo.executors.ray_tune import execute
     execute(engine)
 
 
