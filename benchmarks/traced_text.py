@@ -8,7 +8,7 @@ from first_step import note_first_step
 
 from train_fn import text
 from train_fn.config import TextConfig
-from train_fn.report import Report
+from train_fn.report import Report, listens
 from train_fn.text import check, checkpoint_bytes, describe, objectives, prepare
 
 __all__ = ["check", "checkpoint_bytes", "describe", "epochs", "objectives", "prepare"]
@@ -16,6 +16,7 @@ __all__ = ["check", "checkpoint_bytes", "describe", "epochs", "objectives", "pre
 seen = False
 
 
+@listens
 def epochs(config: TextConfig, resume_from: Path | None = None) -> Iterator[Report]:
     global seen
     if not seen:

@@ -55,7 +55,6 @@ LEAST_ROWS = 3 * BATCH  # of the run that does not count
 VALID_ROWS = 1000
 PLAIN_SAVE = "torch.save of model and optimizer"
 OUR_SAVE = "ours: checked, synced, renamed"
-OUR_COPY = "ours: copied, to be written while training"
 SAVES = 3  # checkpoints of a kind after a run, whose median counts
 
 ONE_THREAD = {
@@ -162,13 +161,11 @@ def run_ours(variant: Variant, config: TextConfig) -> Measured:
     with tempfile.TemporaryDirectory() as name, metered() as clock:
         folder = Path(name)
         report = next(text.epochs(config))
-        save, snapshot = report.save, report.snapshot
-        if save is None or snapshot is None:
+        if (save := report.save) is None:
             sys.exit(f"error: the run diverged: {report.diverged}")
         commit(folder / "end", save)
         saves = {
             OUR_SAVE: stall(partial(commit, save=save), folder, variant.saves),
-            OUR_COPY: stall(lambda _: snapshot(), folder, variant.saves),
         }
         model = AutoModelForSequenceClassification.from_pretrained(folder / "end" / "model")
         tokenizer = AutoTokenizer.from_pretrained(folder / "end" / "model")

@@ -45,12 +45,17 @@ def key_of(study: Study, reason: str) -> Key:
     named = FIELD.match(reason)
     if named and named[1] in settings:
         return place_of(study, named[1])
-    if named and named[1] in group:
+    if named and (named[1] in group or f"{GROUP}.{named[1]}" in study.search_space):
         return place_of(study, GROUP, named[1])
     for name, value in group.items():
-        if isinstance(value, str) and reason.partition(": ")[0].endswith(value):
+        if isinstance(value, str) and is_file(reason.partition(": ")[0], value):
             return place_of(study, GROUP, name)
     return ("config", GROUP) if GROUP in settings else ("trainable",)
+
+
+def is_file(told: str, written: str) -> bool:
+    """Whether the file that is told of is the one in the study file, perhaps by its whole path."""
+    return Path(told) == Path(written) or told.endswith(f"/{Path(written)}")
 
 
 def place_of(study: Study, *names: str) -> Key:

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO
 
+import hpo.executors.ray_settings  # noqa: F401
 from hpo import changes, checking
 from hpo.changes import OF_THE_MACHINE, record_of
 from hpo.config_fault import placed

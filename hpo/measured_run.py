@@ -67,9 +67,11 @@ def steps_of(trainable_name: str, values: dict[str, Any]) -> Iterator[None]:
         yield from module.preflight(config)
         return
     with tempfile.TemporaryDirectory() as folder:
+        copied = None  # a checkpoint that is being written, while the next steps are taken
         for report in chain(trainable(config), trainable(config)):  # twice, for a run may have one report alone
             if report.save is not None and not os.listdir(folder):
                 report.save(Path(folder))
+            copied = copied or (report.snapshot and report.snapshot())
             yield
 
 

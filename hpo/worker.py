@@ -38,7 +38,7 @@ def _train(segment: Segment) -> Generator[Said, None, None]:
             config = build_config(config_class(trainable), segment.config)
             _use_threads(segment.threads)
             with closing(stream(trainable(config, resume_from=desk.checkpoint))) as reports:
-                yield from told(reports, desk, segment)
+                yield from told(reports, getattr(trainable, "listens", False), desk, segment)
     except (GeneratorExit, KeyboardInterrupt, SystemExit):  # told to stop, by whoever runs this process
         raise
     except ProcessLost as error:  # as good as this one's own death: the trial goes on from its last checkpoint

@@ -14,11 +14,12 @@ from train_fn.checkpoint import commit
 from train_fn.report import BETWEEN_STEPS, Report, Save
 
 
-def told(reports: Generator[Any, bool | None, None], desk: Desk, segment: Segment) -> Generator[Reported, None, None]:
+def told(
+    reports: Generator[Any, bool | None, None], listens: bool, desk: Desk, segment: Segment
+) -> Generator[Reported, None, None]:
     """In their order, each before the next one is told; at a stop less than the way to the next one is wasted."""
     step, seconds = segment.from_step, 0.0
     unwritten: Future[Reported] | None = None
-    hears: bool | None = None  # whether what is sent gets to the run: a loop around it would keep that for itself
     with ThreadPoolExecutor(1, thread_name_prefix="checkpoint") as disk:
         while True:
             began = time.monotonic()
@@ -31,21 +32,19 @@ def told(reports: Generator[Any, bool | None, None], desk: Desk, segment: Segmen
                     return
                 raise
             seconds += time.monotonic() - began
-            if unwritten:
-                hears = said is BETWEEN_STEPS if hears is None else hears
-                if said is not BETWEEN_STEPS or unwritten.done():
-                    yield unwritten.result()
-                    unwritten = None
+            if unwritten and (said is not BETWEEN_STEPS or unwritten.done()):
+                yield unwritten.result()
+                unwritten = None
             if said is BETWEEN_STEPS:
                 continue
             step += 1
             report, seconds = _reported(said, step, seconds), 0.0
             if said.save is None or segment.node:
                 yield report
-            elif said.snapshot is None or hears is False:
-                yield _written(report, said.save, desk, segment)
-            else:
+            elif listens and said.snapshot is not None:
                 unwritten = disk.submit(_written, report, said.snapshot(), desk, segment)
+            else:
+                yield _written(report, said.save, desk, segment)
 
 
 def checkpoint_name(step: int, attempt: int) -> str:

@@ -22,7 +22,7 @@ def preflight(config: Config) -> Iterator[None]:
     """
     setup, state = begin(config)
     longest = setup.train.lengths.argsort(kind="stable")[::-1].copy()
-    steps = 0
+    steps, kept = 0, None
     while True:
         taken = take_step(setup, state, longest[: config.batch_size])
         if steps == 0:
@@ -34,7 +34,8 @@ def preflight(config: Config) -> Iterator[None]:
                 autocast(setup.precision, setup.device),
             ):
                 state.model(**setup.valid.collate(rows)[0])
-            captured(state, setup.processor, setup.scale, {}, {}).copy()  # a checkpoint, before it is written
+        # a checkpoint that is being written, while the next steps are taken
+        kept = kept or captured(state, setup.processor, setup.scale, {}, {}).copy()
         taken.sum().item()  # waits for the device
         steps = (steps + 1) % setup.plan.num_steps  # a schedule ends
         state.step = steps

@@ -28,7 +28,10 @@ def train_stretch(
     stretch = Stretch(setup, state, batches)
     for rows in batches:
         if asked:
+            setup.world.settle()
+            waits = time.perf_counter()
             asked = yield BETWEEN_STEPS
+            stretch.began += time.perf_counter() - waits
         stretch.begin_step()
         stretch.end_step(take_step(setup, state, rows))
         if stretch.diverged:

@@ -13,7 +13,7 @@ from train_fn.config import TextConfig, learns_in_part
 from train_fn.metrics import HIGHER_IS_BETTER
 from train_fn.probing import MEMORY as MEMORY
 from train_fn.probing import probe as probe
-from train_fn.report import Report
+from train_fn.report import Report, listens
 from train_fn.schedules import DECAYING as DECAYING
 
 
@@ -22,6 +22,7 @@ def train(config: TextConfig) -> list[Report]:
     return list(epochs(config))
 
 
+@listens
 def epochs(config: TextConfig, resume_from: Path | None = None) -> Iterator[Report]:
     """Report after each epoch, from the first or from the one after a checkpoint; close the generator to stop the run.
 

@@ -34,6 +34,11 @@ class World:
         for tensor, total in zip(tensors, sums, strict=True):
             tensor.copy_(total.view_as(tensor))
 
+    def settle(self) -> None:
+        """Leave no sum on the device: a process that is closed then would wait for others that have been ended."""
+        if self.size > 1 and self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
 
 ALONE = World()
 

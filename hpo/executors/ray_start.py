@@ -1,7 +1,4 @@
-"""Starts Ray for a study, on this machine alone or by joining a cluster; at the end nothing of it is left.
-
-To be imported before `ray` is: it tells Ray by the environment how to be.
-"""
+"""Starts Ray for a study, on this machine alone or by joining a cluster; at the end nothing of it is left."""
 
 import os
 import signal
@@ -9,27 +6,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-# read on import, or by Ray Tune at the start of fit(); there is no other way to say these
-os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # no CSV, JSON and TensorBoard files per segment
-os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C is ours
-os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
-os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "100000"  # its snapshots are not used
-os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
-os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "1"  # a trial with `gpu: 0` sees no GPU
-os.environ["RAY_AUTH_MODE"] = "token"
+import hpo.executors.ray_settings  # noqa: F401
 
-import ray  # noqa: E402
+# isort: split
+import ray
 
-from hpo.disk_faults import naming_full_disk  # noqa: E402
-from hpo.engine import Engine  # noqa: E402
-from hpo.errors import DiskError, Resumable  # noqa: E402
-from hpo.executors.ray_cluster import Servers, join  # noqa: E402
-from hpo.executors.ray_session import cluster_session, private_session  # noqa: E402
-from hpo.executors.watch import ServerWatch  # noqa: E402
-from hpo.processes import end, of  # noqa: E402
-from train_fn.fused.client import MEETING_PLACE  # noqa: E402
+from hpo.disk_faults import naming_full_disk
+from hpo.engine import Engine
+from hpo.errors import DiskError, Resumable
+from hpo.executors.ray_cluster import Servers, join
+from hpo.executors.ray_session import cluster_session, private_session
+from hpo.executors.watch import ServerWatch
+from hpo.processes import end, of
+from train_fn.fused.client import MEETING_PLACE
 
 # glibc hands every tensor above 32 MB back to the kernel and takes it anew, page fault by page fault; a worker that
 # keeps them trains 1.2 times as fast on the CPU (docs/log.md)

@@ -185,7 +185,7 @@ class SegmentQueue(Searcher):
 
 
 class Judge(FIFOScheduler):
-    """Hands each report to the engine and its answer back; a worker goes on only after the answer."""
+    """Hands each report to the engine and its answer back; until then the worker waits."""
 
     def __init__(self, queue: SegmentQueue, watch: WorkerWatch) -> None:
         super().__init__()

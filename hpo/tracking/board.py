@@ -166,7 +166,7 @@ class Board:
         )
 
     def cost(self) -> str:
-        """`42 epochs in 6 min; 78 to 110 epochs are likely, about 5 min left`."""
+        """`42 epochs in 6 min; likely: 78 to 110 epochs, about 5 min left`."""
         say, time = self.language.say, duration(self.account.seconds, self.language)
         said = say("{epochs} in {time}", epochs=count(self.account.epochs, "epoch", self.language), time=time)
         if (money := self.study.budget.cost(self.account)) is not None:

@@ -118,9 +118,9 @@ def main(name: str, views: Sequence[str]) -> None:
 
 
 def give_way(paths: StudyPaths, told: threading.Event) -> None:
-    """Until a worker has reported: MLflow alone takes two seconds of a processor, and workers need theirs to begin."""
+    """Until there is a report: MLflow alone takes two seconds of a processor, and workers need theirs to begin."""
     row, ends = 0, time.monotonic() + SECONDS_TO_BEGIN
-    with suppress(HpoError), closing(Ledger(paths.ledger)) as ledger:
+    with suppress(HpoError, OSError), closing(Ledger(paths.ledger)) as ledger:
         while not told.is_set() and time.monotonic() < ends:
             events = ledger.events(after=row)
             if any(event.kind == "reported" for event in events):

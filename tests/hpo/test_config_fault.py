@@ -67,6 +67,18 @@ def test_a_fault_of_a_searched_setting_names_its_range(here: Path, typist: Typis
     )
     (here / "study.yaml").write_text(searched, encoding="utf-8")
     assert typist(here, "check", "study.yaml").error.startswith("study.yaml:11:3: search_space.model: `model` must ")
+    searched = searched.replace("model: {choice: [tiny, ./no-model]}", "data.max_train_rows: {choice: [40, -1]}")
+    (here / "study.yaml").write_text(searched, encoding="utf-8")
+    assert typist(here, "check", "study.yaml").error.startswith("study.yaml:11:3: search_space.data.max_train_rows: ")
+
+
+def test_of_two_files_the_one_that_is_told_of_is_named_though_its_name_ends_like_the_others(
+    here: Path, typist: Typist
+) -> None:
+    (here / "broken_reviews.csv").write_text('review,stars\n"one,0\n', encoding="utf-8")
+    both = STUDY.replace("file: reviews.csv", "train: reviews.csv\n    test: ./broken_reviews.csv")
+    (here / "study.yaml").write_text(both, encoding="utf-8")
+    assert typist(here, "check", "study.yaml").error.startswith("study.yaml:8:5: config.data.test: ")
 
 
 def test_a_fault_that_only_a_persons_own_code_knows_names_the_trainable(here: Path, typist: Typist) -> None:

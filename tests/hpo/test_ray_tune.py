@@ -27,8 +27,6 @@ def told(event):
 
 def shut():
     print("finished", engine.history.finished)
-    logs = Path(ray._private.worker._global_node.get_logs_dir_path())
-    print("workers", len(list(logs.glob("worker-*.err"))), "of", int(ray.cluster_resources()["CPU"]))
     shutdown()
 
 engine.tell, ray.shutdown = told, shut
@@ -53,9 +51,3 @@ def test_a_trial_that_has_ended_is_let_go(said: list[str]) -> None:
 
 def test_a_study_is_finished_before_ray_shuts_down_so_that_its_views_write_meanwhile(said: list[str]) -> None:
     assert [line for line in said if line.startswith("finished ")][0] == f"finished all {TRIALS} trials ended"
-
-
-def test_the_workers_that_ray_begins_by_itself_are_those_that_train(said: list[str]) -> None:
-    """A log for each that was begun, of which Ray begins as many as there are processors."""
-    [(begun, processors)] = [line.split()[1::2] for line in said if line.startswith("workers ")]
-    assert begun == processors, "others were begun beside them"

@@ -132,7 +132,7 @@ def test_at_the_start_it_gives_way_to_the_workers_until_one_has_reported(
     engine = new_engine(folder, toy_study(search={"trials": 1}))
     segment = engine.next_segment()
     assert segment
-    waits = threading.Thread(target=views.give_way, args=(StudyPaths.of("toy"), threading.Event()))
+    waits = threading.Thread(target=views.give_way, args=(StudyPaths.of("toy"), threading.Event()), daemon=True)
     waits.start()
     time.sleep(3 * views.LOOK_EVERY)
     assert waits.is_alive(), "a trial has started, and none has reported"

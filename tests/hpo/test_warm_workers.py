@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import ray
 
 from hpo import results
 from hpo.segment import Reported, Segment
@@ -28,7 +29,9 @@ class Config:
 
 def epochs(config: Config, resume_from: Path | None = None) -> Iterator[Report]:
     told = os.environ.get("MALLOC_MMAP_MAX_") == "0"
-    yield Report(epoch=1, metrics={"process": os.getpid(), "keeps_memory": float(told)})
+    of_its_own = bool(ray.get_runtime_context().runtime_env)
+    metrics = {"process": os.getpid(), "keeps_memory": float(told), "environment_of_its_own": float(of_its_own)}
+    yield Report(epoch=1, metrics=metrics)
 
 
 @pytest.fixture(scope="module")
@@ -97,5 +100,6 @@ def test_workers_are_few_unless_each_trial_is_to_have_its_own(folder: Path) -> N
     warm = metrics_of(folder, "warm")
     assert len({one["process"] for one in warm}) <= min(6, os.cpu_count() or 1)
     assert all(one["keeps_memory"] for one in warm), "glibc is told how by the environment"
+    assert not any(one["environment_of_its_own"] for one in warm), "Ray would begin others than it has begun already"
     isolated = metrics_of(folder, "isolated", "--set", "workers.isolate=true")
     assert len({one["process"] for one in isolated}) == 6

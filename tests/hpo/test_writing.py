@@ -13,6 +13,7 @@ from hpo.desk import Desk
 from hpo.segment import Reported, Segment
 from hpo.worker import run_segment
 from hpo.writing import told
+from train_fn import images
 from train_fn.checkpoint import verify
 from train_fn.config import TextConfig
 from train_fn.report import BETWEEN_STEPS, Report
@@ -22,7 +23,8 @@ SEGMENT = Segment(
     trial=0, attempt=1, trainable="", config={}, checkpoint=None, from_step=0, folder="", threads=1,
 )  # fmt: skip
 ENOUGH = 5  # steps
-FOR_EVER = 100_000  # of a millisecond each: a run that takes them all has not been stopped
+FOR_EVER = 100_000  # a run that takes them all has not been stopped
+STEP = 0.001  # seconds
 
 
 @dataclass
@@ -44,7 +46,7 @@ class Run:
                 for _ in range(self.steps):
                     if asked:
                         asked = yield BETWEEN_STEPS
-                    time.sleep(0.001)
+                    time.sleep(STEP)
                     if self.taken == self.raises_at:
                         raise RuntimeError("the steps after it")
                     self.taken += 1
@@ -70,7 +72,7 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def words_of(run: Run, desk: Desk) -> Generator[Reported, None, None]:
-    return told(run.reports(), desk, SEGMENT)
+    return told(run.reports(), True, desk, SEGMENT)
 
 
 def weights(desk: Desk, word: Reported) -> str:
@@ -90,7 +92,7 @@ def test_the_run_takes_steps_while_the_disk_is_slow_and_is_told_of_when_that_is_
 def test_a_run_that_is_not_to_go_on_ends_within_its_interval(desk: Desk) -> None:
     run = Run(disk_is_slow_until=ENOUGH)
     reports = run.reports()
-    words = told(reports, desk, SEGMENT)
+    words = told(reports, True, desk, SEGMENT)
     next(words)
     taken = run.taken
     words.close()
@@ -130,19 +132,29 @@ def test_seconds_are_those_of_the_run_and_not_of_the_disk(desk: Desk) -> None:
         for epoch in (1, 2):
             yield Report(epoch=epoch, metrics={}, save=lambda folder: time.sleep(slow))
 
-    assert all(word.seconds < slow for word in told(reports(), desk, SEGMENT))  # type: ignore[arg-type]
+    assert all(word.seconds < slow for word in told(reports(), True, desk, SEGMENT))  # type: ignore[arg-type]
 
 
-def test_a_loop_around_a_run_hears_nothing_so_that_its_checkpoints_are_waited_for(desk: Desk) -> None:
+def test_seconds_count_all_steps_of_an_interval_also_those_before_the_report_is_told(desk: Desk) -> None:
+    steps = 20
+    first, second, third = words_of(Run(steps=steps, disk_is_slow_until=steps // 2), desk)
+    assert first.seconds < second.seconds and min(second.seconds, third.seconds) >= steps * STEP
+
+
+def test_of_a_run_that_does_not_listen_each_report_is_told_before_the_next_step(desk: Desk) -> None:
     run = Run(steps=ENOUGH)
 
     def around() -> Iterator[Report]:
         for report in run.reports():
             yield replace(report, metrics={**report.metrics, "mine": 1.0})
 
-    said = list(told(around(), desk, SEGMENT))  # type: ignore[arg-type]
-    assert [(word.step, weights(desk, word)) for word in said] == [(1, "1"), (2, "2"), (3, "3")]
-    assert [thread == get_ident() for thread in run.written_by] == [False, True, True]
+    said = [(word.step, weights(desk, word), run.taken) for word in told(around(), False, desk, SEGMENT)]  # type: ignore[arg-type]
+    assert said == [(1, "1", 0), (2, "2", ENOUGH), (3, "3", 2 * ENOUGH)]
+    assert set(run.written_by) == {get_ident()}
+
+
+def test_what_is_fine_tuned_listens_and_a_function_around_it_does_not_unless_it_says_so() -> None:
+    assert [getattr(one, "listens", False) for one in (epochs, images.epochs, waiting)] == [True, True, False]
 
 
 def test_a_disk_that_fails_while_the_run_goes_on_ends_it(desk: Desk) -> None:
@@ -178,6 +190,6 @@ def test_a_segment_that_trains_on_reports_what_one_that_waits_does(tmp_path: Pat
 
 
 def waiting(config: TextConfig, resume_from: Path | None = None) -> Iterator[Report]:
-    """Training whose checkpoints are written before it goes on."""
+    """A loop around the same training, whose checkpoints are written before it goes on."""
     for report in epochs(config, resume_from):
-        yield replace(report, snapshot=None)
+        yield replace(report)
