@@ -40,6 +40,7 @@ class Failed:
 
     error: str  # one line
     details: str  # the traceback, for the study's log
+    lost_device: bool = False  # on which this process can do nothing any more
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,7 +64,15 @@ def return_memory() -> None:
 
 def failure(error: BaseException) -> Failed:
     """What the trainable raised, while it is being handled."""
-    return Failed(error=in_one_line(error), details=redact(traceback.format_exc()))
+    return Failed(error=in_one_line(error), details=redact(traceback.format_exc()), lost_device=has_lost_device(error))
+
+
+def has_lost_device(error: BaseException | None) -> bool:
+    """After a fault on a GPU, such as an index out of range there, CUDA refuses the process whatever it asks for."""
+    torch = sys.modules.get("torch")
+    while torch and error and not isinstance(error, torch.AcceleratorError):
+        error = error.__cause__ or error.__context__
+    return bool(torch and error)
 
 
 def _fault_of_disk(error: BaseException, folder: Path, segment: Segment) -> str:

@@ -495,6 +495,7 @@ WALLS = {
         "hpo/executors/ray_start.py",
         "hpo/executors/ray_cluster.py",
         "hpo/executors/gang.py",
+        "hpo/executors/last_words.py",
         "hpo/executors/ray_probe.py",
         "hpo/executors/warm_worker.py",
         "hpo/executors/watch.py",

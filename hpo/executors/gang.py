@@ -4,21 +4,19 @@ All of them run the same trainable, which is told by torchrun's variables where 
 others would wait for it, some libraries for ever: so the first ends itself, and leaves a last word that says why.
 """
 
-import json
 import os
 import socket
 import threading
 from collections.abc import Generator
 from contextlib import suppress
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 import ray
-from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _internal_kv_put
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from hpo.environment import differing, expected
 from hpo.executors.deaths import cause_of_death
+from hpo.executors.last_words import put_last_word, take_last_word
 from hpo.executors.words import next_word, words_of
 from hpo.machine import interface_of
 from hpo.segment import Completed, DiskFailed, Failed, Lost, Reported, Said, Segment
@@ -26,7 +24,6 @@ from hpo.segment import Completed, DiskFailed, Failed, Lost, Reported, Said, Seg
 SECONDS_TO_LEARN = 60.0  # why a connection was lost; Ray takes half of it to miss a machine
 SECONDS_TO_SPEAK = 10.0  # of the first, after another one has failed; by then it is stuck
 SECONDS_TO_END = 10.0  # of the others, after the first has come to its end
-NAMESPACE = "hpo"
 # what torch says where another process is gone; any other words are the trainable's own
 GONE = ("onnection closed", "onnection reset", "roken pipe", "NCCL")
 
@@ -157,23 +154,4 @@ class Others:
             with suppress(ray.exceptions.RayError):
                 ray.kill(actor)
         if self.failed:
-            _internal_kv_del(key(self.segment), namespace=NAMESPACE)  # the first has spoken, so nobody will ask
-
-
-def put_last_word(segment: Segment, word: Lost | Failed | DiskFailed) -> None:
-    """Where the driver looks for it if this process ends without having spoken."""
-    _internal_kv_put(key(segment), json.dumps([type(word).__name__, asdict(word)]), namespace=NAMESPACE)
-
-
-def last_word(segment: Segment) -> tuple[str, dict[str, Any]] | None:
-    """In the driver: kind and fields of what a process that has ended left for it."""
-    found = _internal_kv_get(key(segment), namespace=NAMESPACE)
-    if found is None:
-        return None
-    _internal_kv_del(key(segment), namespace=NAMESPACE)
-    kind, fields = json.loads(found)
-    return kind, fields
-
-
-def key(segment: Segment) -> str:
-    return f"{segment.storage}/{segment.attempt}"
+            take_last_word(self.segment)  # the first has spoken, so nobody will ask

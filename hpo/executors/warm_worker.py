@@ -9,8 +9,9 @@ from ray import tune
 
 from hpo.environment import differing, expected
 from hpo.executors.gang import words_of_gang
+from hpo.executors.last_words import put_last_word
 from hpo.executors.words import next_word, words_of
-from hpo.segment import Completed, Reported, Segment
+from hpo.segment import Completed, Failed, Reported, Segment
 from hpo.worker import return_memory
 
 RETURN_MEMORY_EVERY = 1.0  # seconds; it takes some hundredths of one, as much as a trial that trains nothing
@@ -32,12 +33,16 @@ class WarmWorker(tune.Trainable):
 
     def reset_config(self, config: dict[str, Any]) -> bool:
         self.cleanup()
-        segment = Segment(**config["segment"])
-        self.said = words_of(segment, self.misfit) if segment.nodes == 1 else words_of_gang(segment, self.misfit)
+        self.segment = Segment(**config["segment"])
+        of_segment = words_of if self.segment.nodes == 1 else words_of_gang
+        self.said = of_segment(self.segment, self.misfit)
         return True
 
     def step(self) -> dict[str, Any]:
         word = next_word(self.said) or Completed()
+        if isinstance(word, Failed) and word.lost_device:
+            put_last_word(self.segment, word)
+            raise RuntimeError(word.error)  # Tune ends a worker that raises, and gives no other trial to it
         # one string: Tune would flatten and copy a nested result several times
         return {"said": json.dumps([type(word).__name__, vars(word)]), "done": not isinstance(word, Reported)}
 

@@ -322,3 +322,14 @@ def wait_for(happens: Callable[[], bool]) -> None:
     while not happens():
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+def test_a_fault_of_the_device_ends_the_process_which_could_do_nothing_there_any_more(
+    here: Here, monkeypatch: pytest.MonkeyPatch, configs: list[TextConfig]
+) -> None:
+    def broken(*_: Any) -> torch.Tensor:
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(Stack, "outputs", broken)
+    with here.begin(configs[0]), pytest.raises(torch.AcceleratorError, match="device-side assert"):
+        here.server.train()

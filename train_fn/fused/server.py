@@ -182,6 +182,9 @@ def told(report: Report) -> Told:
 
 
 def raised(error: Exception) -> Raised:
+    """To be told; but a fault of the device ends this process, which can do nothing there any more."""
+    if isinstance(error, torch.AcceleratorError):
+        raise error
     details = "".join(traceback.format_exception(error))
     try:
         copy.copy(error), pickle.dumps(error)  # some can be written and not read
