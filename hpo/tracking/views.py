@@ -86,8 +86,7 @@ def follow_apart(paths: StudyPaths, views: Sequence[str]) -> Finish:
         assert process.stdin is not None and process.stdout is not None
         behind: dict[str, str] = {}
         with process, suppress(BrokenPipeError):
-            process.stdin.write(FINISH)
-            process.stdin.flush()
+            os.write(process.stdin.fileno(), FINISH)  # past the buffer, which would be flushed once more at the end
             for line in process.stdout:
                 said = json.loads(line)
                 if LEFT not in said:

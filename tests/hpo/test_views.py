@@ -89,7 +89,10 @@ def ignored(process: psutil.Process) -> set[int]:
 @pytest.mark.usefixtures("study")
 def test_one_that_was_killed_leaves_its_views_behind_and_says_so() -> None:
     finish = follow_apart(StudyPaths.of("toy"), VIEWS)
-    begun().kill()
+    process = begun()
+    process.kill()
+    while process.status() != psutil.STATUS_ZOMBIE:  # until then it might still take what it is told
+        time.sleep(0.01)
     assert finish() == dict.fromkeys(VIEWS, "its process ended with exit code -9")
 
 
