@@ -11,6 +11,10 @@ from hpo.segment import DiskFailed, Failed, Lost, Segment
 NAMESPACE = "hpo"
 
 
+class LeftItsWord(RuntimeError):
+    """Raised by a worker that has done so, to be ended."""
+
+
 def put_last_word(segment: Segment, word: Lost | Failed | DiskFailed) -> None:
     _internal_kv_put(key(segment), json.dumps([type(word).__name__, asdict(word)]), namespace=NAMESPACE)
 

@@ -26,7 +26,7 @@ from ray.tune.search import Searcher
 from hpo.engine import Engine
 from hpo.errors import UsageError
 from hpo.executors.deaths import cause_of_death
-from hpo.executors.last_words import take_last_word
+from hpo.executors.last_words import LeftItsWord, take_last_word
 from hpo.executors.warm_worker import WarmWorker, bundle
 from hpo.executors.watch import EVERY, Errors, WorkerWatch
 from hpo.packing import Packing, from_event, given, side_by_side, spread, wants_measuring
@@ -158,7 +158,9 @@ class SegmentQueue(Searcher):
             segment = self.segments.pop(trial_id)
             if error or result is None or "said" not in result:
                 death = self.deaths.pop(trial_id, "")
-                self._end(segment, *(take_last_word(segment) or ("Lost", vars(cause_of_death(death)))))
+                # asked of Ray's head, which may be what has died
+                word = take_last_word(segment) if segment.nodes > 1 or LeftItsWord.__name__ in death else None
+                self._end(segment, *(word or ("Lost", vars(cause_of_death(death)))))
             else:
                 self._end(segment, *json.loads(result["said"]))
 

@@ -9,7 +9,7 @@ from ray import tune
 
 from hpo.environment import differing, expected
 from hpo.executors.gang import words_of_gang
-from hpo.executors.last_words import put_last_word
+from hpo.executors.last_words import LeftItsWord, put_last_word
 from hpo.executors.words import next_word, words_of
 from hpo.segment import Completed, Failed, Reported, Segment
 from hpo.worker import return_memory
@@ -42,7 +42,7 @@ class WarmWorker(tune.Trainable):
         word = next_word(self.said) or Completed()
         if isinstance(word, Failed) and word.lost_device:
             put_last_word(self.segment, word)
-            raise RuntimeError(word.error)  # Tune ends a worker that raises, and gives no other trial to it
+            raise LeftItsWord(word.error)  # Tune ends a worker that raises, and gives no other trial to it
         # one string: Tune would flatten and copy a nested result several times
         return {"said": json.dumps([type(word).__name__, vars(word)]), "done": not isinstance(word, Reported)}
 
