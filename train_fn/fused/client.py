@@ -100,7 +100,10 @@ def asked() -> Iterator[Connection]:
             own.connect(str(place))
         except (FileNotFoundError, ConnectionRefusedError):
             serve_at(place)
-            own.connect(str(place))
+            try:
+                own.connect(str(place))
+            except ConnectionRefusedError:  # it has died before anybody came
+                raise lost() from None
         connection = Connection(own.detach())
     with connection:
         yield connection
